@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a user can turn, as frozen dataclasses that travel as JSON and are part of the cache key."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, Self
+
+from .errors import BadInputError
+
+
+@dataclass(frozen=True)
+class _JsonSettings:
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise BadInputError(f"Unknown setting: {', '.join(unknown)}.", fault="unknown_setting")
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class FeatureSettings(_JsonSettings):
+    """How features are computed.
+
+    backbone: "bundled", a local checkpoint folder, or the name of a downloaded one.
+    views: number of cameras around the mesh.
+    device: "auto", "cpu", "cuda" or "mps".
+    up: the mesh's up axis in the coordinates it is given in.
+    """
+
+    backbone: str = "bundled"
+    views: int = 24
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    up: Literal["Z", "Y"] = "Z"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.views <= 200:
+            raise BadInputError(f"Views must be between 1 and 200, not {self.views}.", fault="bad_setting")
+        if self.device not in ("auto", "cpu", "cuda", "mps"):
+            raise BadInputError(f"Unknown device “{self.device}”: use auto, cpu, cuda or mps.", fault="bad_setting")
+        if self.up not in ("Z", "Y"):
+            raise BadInputError(f"Unknown up axis “{self.up}”: use Z or Y.", fault="bad_setting")
+
+
+@dataclass(frozen=True)
+class WeightSettings(_JsonSettings):
+    """How skin weights are transferred.
+
+    max_influences: bones per vertex that keep a weight (0 = no limit).
+    min_confidence: matches below this confidence are inpainted from their neighbours.
+    prune_below: smaller weights are removed before normalising.
+    """
+
+    max_influences: int = 4
+    min_confidence: float = 0.5
+    prune_below: float = 0.01
