@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Procedural humanoids that know which of their points correspond. NumPy and SciPy only, no Blender.
+
+    character = build_humanoid(random_humanoid(np.random.default_rng(7)))
+    walking = pose_character(character, walk_cycle(0.2))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from .humanoid_body import Body, make_body
+from .humanoid_spec import HUMANOID_JOINTS, HumanoidSpec, humanoid_bones, humanoid_parents, random_humanoid
+from .implicit import Solid, extract_surface, make_lattice, mesh_solid, sample_union
+from .poses import random_pose, rest_pose_a, rest_pose_t, walk_cycle
+from .skeleton import Character, Float32, Int32, pose_character, relative_rotations
+
+__all__ = [
+    "HUMANOID_JOINTS", "Character", "HumanoidSpec", "build_humanoid", "label_surface", "pose_character", "random_humanoid",
+    "random_pose", "relative_rotations", "rest_pose_a", "rest_pose_t", "walk_cycle",
+]  # fmt: skip
+
+
+def build_humanoid(spec: HumanoidSpec) -> Character:
+    """The character of a spec, in T-pose."""
+    bones = humanoid_bones(spec)
+    body = make_body(spec, bones)
+    if spec.style == "smooth":
+        solids: Sequence[Solid] = (*body.flesh, *body.worn)
+        vertices, faces = _melt(spec, bones, solids)
+        owner = np.argmin([solid.distance_to(vertices) for solid in solids], axis=0)
+    else:
+        solids = _boxes(body, bones) if spec.style == "blocky" else (*body.flesh, *body.worn)
+        vertices, faces, owner = _pieces(solids, spec.resolution)
+    parents = np.array(humanoid_parents(), np.int32)
+    segments = np.stack([bones[name] for name in HUMANOID_JOINTS])
+    bone, weights = label_surface(vertices, solids, owner.astype(np.int32), body.flesh, HUMANOID_JOINTS, parents)
+    along, around = bone_coordinates(vertices, bone, segments)
+    name = f"{spec.style.capitalize()} {spec.seed}"
+    return Character(name, vertices, faces, HUMANOID_JOINTS, parents, segments, weights, bone, along, around)
+
+
+def label_surface(
+    vertices: Float32, solids: Sequence[Solid], owner: Int32, flesh: Sequence[Solid], joints: tuple[str, ...], parents: Int32
+) -> tuple[Int32, Float32]:
+    """The bone every vertex lies on and its skin weights, from how near each bone's flesh is.
+
+    owner: (V,) the solid a vertex belongs to. Returns bone (V,) int32 and weights (V, J) float32. A bone shares a vertex
+    only with its parent and its children, so that one leg never moves the other.
+    """
+    distance = np.full((len(vertices), len(joints)), np.inf, np.float32)
+    width = np.zeros(len(joints), np.float32)
+    for solid in flesh:
+        joint = joints.index(solid.bones[0])
+        distance[:, joint] = np.minimum(distance[:, joint], solid.distance_to(vertices))
+        thick = solid.start_radius if not solid.box else float(np.abs(solid.end - solid.start).min()) / 2
+        width[joint] = max(width[joint], thick)
+    allowed = np.zeros((len(solids), len(joints)), bool)
+    for row, solid in enumerate(solids):
+        allowed[row, [joints.index(name) for name in solid.bones]] = True
+    bone = np.where(allowed[owner], distance, np.inf).argmin(1).astype(np.int32)
+
+    near = np.eye(len(joints), dtype=bool)
+    for joint, parent in enumerate(parents):
+        if parent >= 0:
+            near[joint, parent] = near[parent, joint] = True
+    rigid = np.array([solid.rigid for solid in solids])[owner]
+    # Around a joint the two capsules' distances part as s²/2r, s metres from it: the blend is about a radius long.
+    reach = np.maximum(distance, 0)
+    closeness = -(reach - reach[np.arange(len(bone)), bone][:, None]) / (0.12 * np.minimum(width[bone][:, None], width))
+    weights = np.where(near[bone], np.exp(np.clip(closeness, -30, 0)), 0)
+    weights[rigid] = np.eye(len(joints))[bone[rigid]]
+    weights = np.where(weights > 0.01 * weights.max(1, keepdims=True), weights, 0)
+    return bone, (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+
+
+def bone_coordinates(vertices: Float32, bone: Int32, segments: Float32) -> tuple[Float32, Float32]:
+    """Where on its bone a vertex lies: along (V,) from head 0 to tail 1, and around (V, 3) the unit way out from the axis.
+
+    segments: (J, 2, 3) head and tail of every bone.
+    """
+    head, axis = segments[bone, 0], segments[bone, 1] - segments[bone, 0]
+    offset = vertices - head
+    along = (offset * axis).sum(1) / np.maximum((axis * axis).sum(1), 1e-12)
+    out = offset - along[:, None] * axis
+    length = np.linalg.norm(out, axis=1, keepdims=True)
+    around = np.where(length > 1e-9, out / np.maximum(length, 1e-9), 0)
+    return np.clip(along, -0.6, 1.6).astype(np.float32), around.astype(np.float32)
+
+
+def _melt(spec: HumanoidSpec, bones: dict[str, Float32], solids: Sequence[Solid]) -> tuple[Float32, Int32]:
+    cell = spec.height / spec.resolution
+    elbow, wrist = bones["lowerarm.L"]
+    lattice = make_lattice(solids, cell, float(elbow[0]), float(wrist[0]), float(wrist[2]))
+    return extract_surface(sample_union(solids, lattice, cell), lattice)
+
+
+def _pieces(solids: Sequence[Solid], resolution: int) -> tuple[Float32, Int32, Int32]:
+    vertices, faces, owner, count = [], [], [], 0
+    for number, solid in enumerate(solids):
+        low, high = solid.bounds()
+        big = float((high - low).max())
+        sides = int(np.clip(resolution * (0.11 if big > 0.1 else 0.07), 6, 16))
+        points, triangles = mesh_solid(solid, sides)
+        vertices.append(points)
+        faces.append(triangles + count)
+        owner.append(np.full(len(points), number))
+        count += len(points)
+    return np.concatenate(vertices), np.concatenate(faces).astype(np.int32), np.concatenate(owner)
+
+
+_BOXES: tuple[tuple[str, ...], ...] = (
+    ("pelvis", "spine_01", "spine_02", "spine_03"),
+    ("head",),
+    ("neck",),
+    ("upperarm.L", "lowerarm.L"),
+    ("hand.L", "fingers.L"),
+    ("upperarm.R", "lowerarm.R"),
+    ("hand.R", "fingers.R"),
+    ("thigh.L", "calf.L"),
+    ("foot.L", "ball.L"),
+    ("thigh.R", "calf.R"),
+    ("foot.R", "ball.R"),
+)
+
+
+def _boxes(body: Body, bones: dict[str, Float32]) -> list[Solid]:
+    """A box for each group of bones, around their flesh; hats and clothes become boxes too."""
+    boxes = []
+    for names in _BOXES:
+        solids = [solid for solid in body.flesh if solid.bones[0] in names]
+        lows, highs = zip(*(solid.bounds() for solid in solids), strict=True)
+        low, high = np.min(lows, 0), np.max(highs, 0)
+        if names[0].startswith("foot"):
+            low[2] = 0.0
+        if names[0].startswith(("upperarm", "thigh")):
+            # Limbs end at their joints: a capsule's round ends would stick into the hand, the foot and the chest.
+            axis = 0 if names[0].startswith("upperarm") else 2
+            ends = np.stack([bones[names[0]][0], bones[names[1]][1]])[:, axis]
+            low[axis], high[axis] = ends.min(), ends.max()
+        boxes.append(replace(solids[0], bones=names, start=low, end=high, start_radius=0.0, box=True, floor=None))
+    for solid in body.worn:
+        low, high = solid.bounds()
+        low[2] = low[2] if solid.floor is None else max(low[2], solid.floor)
+        boxes.append(replace(solid, start=low, end=high, start_radius=0.0, box=True, floor=None))
+    return boxes
