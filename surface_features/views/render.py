@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pictures of a mesh by Embree rays: normals, depth, which triangle, and where on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..mesh import Float32, Int32, TriangleMesh
+from .cameras import Cameras
+
+
+@dataclass(frozen=True, eq=False)
+class ViewBuffers:
+    """What N cameras see, (N, S, S, …), row 0 at the top.
+
+    normals: float32 (N, S, S, 3), camera space, facing the camera; 0 on the background.
+    depth: float32 (N, S, S), 0 background, otherwise 0…1 with 1 nearest (0.5 = the camera's centre plane).
+    face_ids: int32 (N, S, S), −1 background.
+    bary: float32 (N, S, S, 3), barycentric coordinates on that face.
+    """
+
+    normals: Float32
+    depth: Float32
+    face_ids: Int32
+    bary: Float32
+
+
+class Raycaster:
+    """Embree over one mesh: built once, asked many times."""
+
+    def __init__(self, mesh: TriangleMesh) -> None:
+        self.mesh = mesh
+
+    @cached_property
+    def _scene(self) -> Any:
+        from embreex import rtcore_scene
+        from embreex.mesh_construction import TriangleMesh as EmbreeMesh
+
+        scene = rtcore_scene.EmbreeScene()
+        EmbreeMesh(scene, np.ascontiguousarray(self.mesh.corners))
+        return scene
+
+    @cached_property
+    def _reach(self) -> float:
+        """A length no ray through the mesh exceeds."""
+        return float(np.linalg.norm(np.ptp(self.mesh.vertices, axis=0))) * 2 + 1e-6
+
+    def hits(self, origins: Float32, directions: Float32) -> tuple[Int32, Float32, Float32]:
+        """First hits of (R, 3) rays: face (R,) int32 (−1 none), bary (R, 3), distance (R,)."""
+        found = self._scene.run(np.ascontiguousarray(origins), np.ascontiguousarray(directions), output=True)
+        u, v = found["u"], found["v"]
+        return found["primID"], np.stack([1 - u - v, u, v], axis=1), found["tfar"]
+
+    def visible(self, points: Float32, direction: Float32, tolerance: float) -> np.ndarray:
+        """(P,) bool: nothing lies between (P, 3) points and a far camera in `direction` (3,).
+
+        tolerance: length by which a ray starts off the surface, so that the point's own faces do not count.
+        """
+        directions = np.tile(np.asarray(direction, np.float32), (len(points), 1))
+        origins = np.ascontiguousarray(points + directions * np.float32(tolerance))
+        reach = np.full(len(points), self._reach, np.float32)
+        return self._scene.run(origins, directions, dists=reach, query="OCCLUDED") < 0
+
+    def view(self, cameras: Cameras, index: int, size: int) -> ViewBuffers:
+        """One camera's picture, as buffers with N = 1."""
+        rotation, centre, half = cameras.rotations[index], cameras.centres[index], cameras.half_sizes[index]
+        step = (np.arange(size, dtype=np.float32) + 0.5) / size * 2 - 1
+        x, y = np.meshgrid(step * half, -step * half)
+        eye = centre + rotation[2] * np.float32(self._reach)
+        origins = (eye + x.reshape(-1, 1) * rotation[0] + y.reshape(-1, 1) * rotation[1]).astype(np.float32)
+        directions = np.tile(-rotation[2], (size * size, 1))
+        face, bary, distance = self.hits(origins, directions)
+        hit = face >= 0
+        normals = self.mesh.face_normals[face] @ rotation.T
+        normals *= np.where(normals[:, 2:] < 0, -1, 1)
+        normals[~hit] = 0
+        depth = np.where(hit, 0.5 + 0.5 * (self._reach - distance) / half, 0)
+        return ViewBuffers(
+            normals.reshape(1, size, size, 3).astype(np.float32),
+            np.clip(depth, 0, 1).reshape(1, size, size).astype(np.float32),
+            np.where(hit, face, -1).reshape(1, size, size).astype(np.int32),
+            np.where(hit[:, None], bary, 0).reshape(1, size, size, 3).astype(np.float32),
+        )
+
+
+def render_views(raycaster: Raycaster, cameras: Cameras, size: int) -> ViewBuffers:
+    """Pictures of `size` × `size` pixels from every camera."""
+    views = [raycaster.view(cameras, index, size) for index in range(len(cameras))]
+    return ViewBuffers(
+        *(np.concatenate([getattr(v, name) for v in views]) for name in ("normals", "depth", "face_ids", "bary"))
+    )

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Render shards of labelled people: `python -m training.render_people --data DIR --scratch DIR --people N`.
+
+A shard holds the pictures of `PEOPLE_PER_SHARD` characters: `images.npy` uint8 (N, 128, 128, 4), camera-space normals
+and depth, and `labels.npy` int16 (N, 32, 32), the body-template vertex seen by the middle pixel of each output cell,
+−1 where there is none. Shards are named by their seed, so any number of processes may work on one folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+from pathlib import Path
+
+import numpy as np
+
+from surface_features.mesh import TriangleMesh
+from surface_features.views.cameras import Cameras, look_from
+from surface_features.views.render import Raycaster, ViewBuffers, render_views
+
+from .dressing import Labelled, Wardrobe, roughen
+from .humans import HumanModel, pose_person, sample_pose, sample_proportions, to_z_up
+
+IMAGE_SIZE, GRID = 128, 32
+VIEWS_PER_PERSON, PEOPLE_PER_SHARD = 12, 32
+
+
+def sample_character(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Generator) -> Labelled:
+    """One training character, Z up: a person, perhaps stylised, posed, perhaps dressed and roughened."""
+    person = model.sample_person(rng)
+    style = float(rng.choice([0.0, rng.uniform(0.2, 0.6), rng.uniform(0.6, 1.1)], p=[0.45, 0.25, 0.3]))
+    proportions = sample_proportions(rng, style) if style else None
+    strength = float(rng.choice([0.0, rng.uniform(0.2, 1.0)], p=[0.1, 0.9]))
+    posed = pose_person(model, person, sample_pose(model, person, rng, strength), proportions)
+    mesh = wardrobe.dress(posed, rng, float(rng.choice([0.0, rng.uniform(0.3, 1.0)], p=[0.35, 0.65])))
+    roughen(mesh, rng, float(rng.choice([0.0, 1.0], p=[0.35, 0.65])))
+    mesh.vertices = to_z_up(mesh.vertices)
+    return mesh
+
+
+def sample_cameras(vertices: np.ndarray, count: int, rng: np.random.Generator) -> Cameras:
+    """Random cameras: four fifths near upright around the horizon, the rest from anywhere; a fifth is close up."""
+    azimuth = rng.uniform(0, 2 * np.pi, count)
+    height = np.sin(np.radians(np.clip(rng.normal(5, 28, count), -80, 80)))
+    radius = np.sqrt(1 - height**2)
+    directions = np.stack([radius * np.cos(azimuth), radius * np.sin(azimuth), height], axis=1)
+    wild = rng.uniform(size=count) < 0.2
+    anywhere = rng.normal(size=(count, 3))
+    directions[wild] = (anywhere / np.linalg.norm(anywhere, axis=1, keepdims=True))[wild]
+    roll = np.where(wild, rng.uniform(-np.pi, np.pi, count), rng.normal(0, 0.08, count))
+    rotations = look_from(directions, roll)
+    middle = (vertices.min(axis=0) + vertices.max(axis=0)) / 2
+    local = np.einsum("nij,vj->nvi", rotations, vertices[::7] - middle)
+    low, high = local.min(axis=1), local.max(axis=1)
+    full = np.max(high[:, :2] - low[:, :2], axis=1) / 2
+    centres = middle + np.einsum("ni,nij->nj", (low + high) / 2, rotations)
+    half = full.max() * rng.uniform(0.95, 1.3, count) if rng.uniform() < 0.5 else full * rng.uniform(1.0, 1.25, count)
+    close = rng.uniform(size=count) < 0.2
+    half = np.where(close, half / rng.uniform(1.3, 2.4, count), half)
+    spot = vertices[rng.integers(len(vertices), size=count)]
+    centres = np.where(close[:, None], 0.3 * centres + 0.7 * spot, centres + rng.normal(0, 0.03, (count, 3)) * half[:, None])
+    return Cameras(rotations, centres.astype(np.float32), half.astype(np.float32))
+
+
+def pack_images(views: ViewBuffers) -> np.ndarray:
+    """(N, S, S, 4) uint8: normals −1…1 → 1…255 (128 is zero), depth 0…1 → 0…255."""
+    normals = np.rint(views.normals * 127 + 128)
+    return np.concatenate([normals, np.rint(views.depth[..., None] * 255)], axis=-1).astype(np.uint8)
+
+
+def render_character(mesh: Labelled, rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images (count, 128, 128, 4) uint8 and labels (count, 32, 32) int16."""
+    surface = TriangleMesh(mesh.vertices, mesh.faces)
+    views = render_views(Raycaster(surface), sample_cameras(surface.vertices, count, rng), IMAGE_SIZE)
+    step = IMAGE_SIZE // GRID
+    cells = (slice(None), slice(step // 2, None, step), slice(step // 2, None, step))
+    face, bary = views.face_ids[cells], views.bary[cells]
+    corner = np.take_along_axis(surface.faces[face], bary.argmax(axis=-1)[..., None], axis=-1)[..., 0]
+    return pack_images(views), np.where(face >= 0, mesh.labels[corner], -1).astype(np.int16)
+
+
+_MODEL: tuple[HumanModel, Wardrobe] | None = None
+
+
+def render_shard(job: tuple[Path, Path, int]) -> None:
+    """Write the shard of one seed; an existing one is kept."""
+    global _MODEL
+    data, folder, seed = job
+    target = folder / f"people_{seed:06d}"
+    if target.exists():
+        return
+    if _MODEL is None:
+        model = HumanModel(data)
+        _MODEL = model, Wardrobe(model)
+    images, labels = [], []
+    for number in range(PEOPLE_PER_SHARD):
+        rng = np.random.default_rng([seed, number])
+        picture, label = render_character(sample_character(*_MODEL, rng), rng, VIEWS_PER_PERSON)
+        images.append(picture)
+        labels.append(label)
+    partial = folder / f".partial_{seed:06d}_{os.getpid()}"
+    partial.mkdir(parents=True, exist_ok=True)
+    np.save(partial / "images.npy", np.concatenate(images))
+    np.save(partial / "labels.npy", np.concatenate(labels))
+    partial.rename(target)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--data", type=Path, required=True, help="folder with mpfb2/ (see training/README.md)")
+    parser.add_argument("--scratch", type=Path, required=True)
+    parser.add_argument("--people", type=int, default=960)
+    parser.add_argument("--first-seed", type=int, default=0, help="shards are numbered from here")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    folder = options.scratch / "shards"
+    folder.mkdir(parents=True, exist_ok=True)
+    count = -(-options.people // PEOPLE_PER_SHARD)
+    jobs = [(options.data, folder, options.first_seed + i) for i in range(count)]
+    with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
+        for done, _ in enumerate(pool.imap_unordered(render_shard, jobs), 1):
+            print(f"{done}/{count} shards", flush=True)
+
+
+if __name__ == "__main__":
+    main()
