@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Procedural humanoids that know which of their points correspond. NumPy and SciPy only, no Blender.
 
-    character = build_humanoid(random_humanoid(np.random.default_rng(7)))
-    walking = pose_character(character, walk_cycle(0.2))
+character = build_humanoid(random_humanoid(np.random.default_rng(7)))
+walking = pose_character(character, walk_cycle(0.2))
 """
 
 from __future__ import annotations
@@ -44,7 +44,12 @@ def build_humanoid(spec: HumanoidSpec) -> Character:
 
 
 def label_surface(
-    vertices: Float32, solids: Sequence[Solid], owner: Int32, flesh: Sequence[Solid], joints: tuple[str, ...], parents: Int32
+    vertices: Float32,
+    solids: Sequence[Solid],
+    owner: Int32,
+    flesh: Sequence[Solid],
+    joints: tuple[str, ...],
+    parents: Int32,
 ) -> tuple[Int32, Float32]:
     """The bone every vertex lies on and its skin weights, from how near each bone's flesh is.
 
@@ -132,6 +137,14 @@ def _boxes(body: Body, bones: dict[str, Float32]) -> list[Solid]:
     boxes = []
     for names in _BOXES:
         solids = [solid for solid in body.flesh if solid.bones[0] in names]
+        if names == ("head",):
+            # Skull and jaw make the box; the nose stays a piece of its own, to tell the front.
+            skull, jaw, nose, *_ = solids
+            low, high = nose.bounds()
+            boxes.append(
+                replace(nose, start=low, end=high + np.float32(0.5) * (high - low), start_radius=0.0, box=True)
+            )
+            solids = [skull, jaw]
         lows, highs = zip(*(solid.bounds() for solid in solids), strict=True)
         low, high = np.min(lows, 0), np.max(highs, 0)
         if names[0].startswith("foot"):

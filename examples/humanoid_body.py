@@ -26,7 +26,7 @@ def make_body(spec: HumanoidSpec, bones: dict[str, Float32]) -> Body:
     """The solids of a humanoid whose bones stand in T-pose."""
     left = [*_arm(spec, bones), *_leg(spec, bones)]
     flesh = [*_torso(spec, bones), *_head(spec, bones), *left, *(_mirror(solid) for solid in left)]
-    return Body(tuple(flesh), tuple([*_hair(spec, bones), *_hat(spec, bones), *_clothes(spec, bones)]))
+    return Body(tuple(flesh), (*_hair(spec, bones), *_hat(spec, bones), *_clothes(spec, bones)))
 
 
 def _mirror(solid: Solid) -> Solid:
@@ -191,7 +191,9 @@ def _hair(spec: HumanoidSpec, bones: dict[str, Float32]) -> list[Solid]:
     elif spec.hair == "ponytail":
         knot = at + _vector(0, 0.5 * size, 0.05 * size)
         solids.append(_worn_head(at, knot, 0.12 * size, 0.1 * size, _vector(1, 1, 1), soft))
-        solids.append(_worn_head(knot, knot + _vector(0, 0.15 * size, -0.6 * size), 0.13 * size, 0.06 * size, even, soft))
+        solids.append(
+            _worn_head(knot, knot + _vector(0, 0.15 * size, -0.6 * size), 0.13 * size, 0.06 * size, even, soft)
+        )
     elif spec.hair == "bun":
         bun = at + _vector(0, 0.25 * size, 0.33 * size)
         solids.append(_worn_head(bun, bun, 0.16 * size, 0.16 * size, even, soft))
@@ -227,7 +229,9 @@ def _hat(spec: HumanoidSpec, bones: dict[str, Float32]) -> list[Solid]:
             bend = root + _vector(side * 0.25 * size, 0, 0.08 * size)
             solids.append(_worn_head(root, bend, 0.12 * size, 0.1 * size, _vector(1, 1, 1), soft))
             solids.append(
-                _worn_head(bend, bend + _vector(side * 0.06, 0, 0.28) * size, 0.1 * size, 0.04 * size, _vector(1, 1, 1), soft)
+                _worn_head(
+                    bend, bend + _vector(side * 0.06, 0, 0.28) * size, 0.1 * size, 0.04 * size, _vector(1, 1, 1), soft
+                )
             )
         return solids
     if spec.hat == "hood":
@@ -266,7 +270,9 @@ def _clothes(spec: HumanoidSpec, bones: dict[str, Float32]) -> list[Solid]:
         top = bones["spine_03"][1][2] - 0.02 * h
         low = _vector(-1.1 * width, 1.1 * depth, 0.9 * knee_z)
         high = _vector(1.1 * width, 1.1 * depth + 0.03 * h, top)
-        solids.append(Solid((*_TORSO, "thigh.L", "thigh.R"), low, high, 0.008 * h, blend=0.01 * h, box=True, body=False))
+        solids.append(
+            Solid((*_TORSO, "thigh.L", "thigh.R"), low, high, 0.008 * h, blend=0.01 * h, box=True, body=False)
+        )
     if spec.backpack:
         low = bones["spine_02"][0] + _vector(-0.8 * width, 0.7 * depth, 0)
         high = bones["spine_03"][1] + _vector(0.8 * width, 2.4 * depth, -0.02 * h)

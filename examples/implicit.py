@@ -233,7 +233,10 @@ def _mesh_capsule(solid: Solid, sides: int) -> tuple[Float32, Int32]:
     faces = [np.stack([np.full(sides, len(body)), after, here], 1)]
     for ring in range(len(profile) - 3):
         low, high = ring * sides, (ring + 1) * sides
-        faces += [np.stack([low + here, low + after, high + after], 1), np.stack([low + here, high + after, high + here], 1)]
+        faces += [
+            np.stack([low + here, low + after, high + after], 1),
+            np.stack([low + here, high + after, high + here], 1),
+        ]
     last = (len(profile) - 3) * sides
     faces.append(np.stack([np.full(sides, len(body) + 1), last + here, last + after], 1))
     return vertices.astype(np.float32), np.concatenate(faces).astype(np.int32)
