@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make a correspondence pack of people no model was trained on: `python -m benchmarks.make_mpfb_pack --out DIR`.
+
+Every person has a shape and a pose of its own (seeds from 1,000,000 on; training uses smaller ones). In each pair one
+side keeps the base mesh's topology and the other is a voxel remesh, decimated: no vertex, edge or face of it is shared.
+Truth comes from the base mesh that all people share; the remeshed side is tied to it by closest points.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import trimesh
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from surface_features.geometry.closest import closest_points
+from surface_features.mesh import TriangleMesh
+from training.humans import HumanModel, pose_person, sample_pose
+
+FIRST_HELD_OUT_SEED = 1_000_000
+VOXEL_M = 0.005
+REMESHED_VERTICES = 9_000
+# A remeshed point further than this from the skin lies where skin touches skin, or in the closed mouth: no truth there.
+TRUSTED_DISTANCE_M = 0.004
+POINTS_PER_PAIR = 4_000
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """One person twice: the base mesh's body, and the same surface with other topology. Metres, Y up."""
+
+    name: str
+    skin: TriangleMesh
+    remeshed: TriangleMesh
+
+
+def make_person(model: HumanModel, seed: int) -> HeldOut:
+    """Person `seed`: shape, pose, remesh."""
+    rng = np.random.default_rng(seed)
+    person = model.sample_person(rng)
+    posed = pose_person(model, person, sample_pose(model, person, rng, float(rng.uniform(0.3, 1.0))))
+    skin = TriangleMesh(posed[: model.body_vertex_count], model.body_faces)
+    return HeldOut(f"person_{seed - FIRST_HELD_OUT_SEED:02d}", skin, remesh(skin))
+
+
+def remesh(mesh: TriangleMesh) -> TriangleMesh:
+    """The same surface with vertices, edges and faces of its own (Blender's voxel remesh, then collapse)."""
+    import bpy
+
+    data = bpy.data.meshes.new("skin")
+    data.from_pydata(mesh.vertices.tolist(), [], mesh.faces.tolist())
+    obj = bpy.data.objects.new("skin", data)
+    bpy.context.scene.collection.objects.link(obj)
+    voxels = obj.modifiers.new("voxels", "REMESH")
+    voxels.mode, voxels.voxel_size = "VOXEL", VOXEL_M
+    made = _evaluated(obj)
+    collapse = obj.modifiers.new("collapse", "DECIMATE")
+    collapse.ratio = min(1.0, REMESHED_VERTICES / len(made[0]))
+    vertices, faces = _evaluated(obj)
+    bpy.data.objects.remove(obj)
+    bpy.data.meshes.remove(data)
+    return TriangleMesh(vertices, faces)
+
+
+def _evaluated(obj: object) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Vertices and triangles of a Blender object after its modifiers."""
+    import bpy
+
+    data = obj.evaluated_get(bpy.context.evaluated_depsgraph_get()).to_mesh()  # type: ignore[attr-defined]
+    data.calc_loop_triangles()
+    vertices = np.empty(3 * len(data.vertices), np.float32)
+    faces = np.empty(3 * len(data.loop_triangles), np.int32)
+    data.vertices.foreach_get("co", vertices)
+    data.loop_triangles.foreach_get("vertices", faces)
+    return vertices.reshape(-1, 3), faces.reshape(-1, 3)
+
+
+def facing_apart(normals: NDArray, others: NDArray) -> NDArray:
+    """Where two rows of normals point more than a right angle apart: skin of another limb."""
+    return (normals * others).sum(1) <= 0
+
+
+def truth_onto_remeshed(
+    source: HeldOut, target: HeldOut, mirror: NDArray, rng: np.random.Generator
+) -> dict[str, NDArray]:
+    """Truth of (source's skin → target's remesh): the target's own skin point, brought to its remesh."""
+    vertex = rng.permutation(np.unique(source.skin.faces))[:POINTS_PER_PAIR]
+    face, bary, distance = closest_points(target.remeshed, target.skin.vertices[vertex])
+    apart = facing_apart(target.remeshed.face_normals[face], target.skin.vertex_normals[vertex])
+    good = (distance < TRUSTED_DISTANCE_M) & ~apart
+    _, other_side = cKDTree(target.remeshed.vertices).query(target.skin.vertices[mirror[vertex]])
+    return _pack(vertex, face, bary, other_side, good)
+
+
+def truth_onto_skin(source: HeldOut, target: HeldOut, mirror: NDArray, rng: np.random.Generator) -> dict[str, NDArray]:
+    """Truth of (source's remesh → target's skin): the source's skin point, which is the same face on the target."""
+    vertex = rng.permutation(len(source.remeshed.vertices))[:POINTS_PER_PAIR]
+    face, bary, distance = closest_points(source.skin, source.remeshed.vertices[vertex])
+    apart = facing_apart(source.skin.face_normals[face], source.remeshed.vertex_normals[vertex])
+    corner = source.skin.faces[face, bary.argmax(1)]
+    return _pack(vertex, face, bary, mirror[corner], (distance < TRUSTED_DISTANCE_M) & ~apart)
+
+
+def _pack(vertex: NDArray, face: NDArray, bary: NDArray, other_side: NDArray, good: NDArray) -> dict[str, NDArray]:
+    return {
+        "source_vertex": vertex[good].astype(np.int32),
+        "target_face": face[good].astype(np.int32),
+        "target_bary": bary[good].astype(np.float32),
+        "target_mirror_vertex": other_side[good].astype(np.int32),
+    }
+
+
+def write_ply(path: Path, mesh: TriangleMesh) -> None:
+    """Write a mesh in its own vertex order."""
+    trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).export(path)
+
+
+def write_pack(data: Path, out: Path, people: int, pairs: int) -> None:
+    """Write meshes, truth and `pack.json`; half of the pairs lead from a remesh, half to one."""
+    model = HumanModel(data)
+    out.mkdir(parents=True, exist_ok=True)
+    made = []
+    for number in range(people):
+        person = make_person(model, FIRST_HELD_OUT_SEED + number)
+        write_ply(out / f"{person.name}.ply", person.skin)
+        write_ply(out / f"{person.name}_remeshed.ply", person.remeshed)
+        print(f"{person.name}: {len(person.skin.vertices)} and {len(person.remeshed.vertices)} vertices", flush=True)
+        made.append(person)
+    rng = np.random.default_rng(FIRST_HELD_OUT_SEED)
+    listed = []
+    for number in range(pairs):
+        source = made[number % people]
+        target = made[(number + 1 + number // people % (people - 1)) % people]
+        onto_remeshed = number % 2 == 0
+        truth = (truth_onto_remeshed if onto_remeshed else truth_onto_skin)(source, target, model.mirror, rng)
+        names = (source.name, f"{target.name}_remeshed") if onto_remeshed else (f"{source.name}_remeshed", target.name)
+        np.savez_compressed(out / f"pair_{number:02d}.npz", **truth)
+        listed.append([f"{names[0]}.ply", f"{names[1]}.ply", f"pair_{number:02d}.npz"])
+        print(f"{names[0]} → {names[1]}: {len(truth['source_vertex'])} points", flush=True)
+    pack = {"format": 1, "name": "held-out MPFB people", "up": "Y", "pairs": listed}
+    (out / "pack.json").write_text(json.dumps(pack, indent=1) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Make a correspondence pack of held-out MPFB people.")
+    default = os.environ.get("SURFACE_FEATURES_DATA", "../shared/data")
+    parser.add_argument("--data", type=Path, default=Path(default), help="folder with mpfb2/ (SURFACE_FEATURES_DATA)")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--people", type=int, default=10)
+    parser.add_argument("--pairs", type=int, default=20)
+    options = parser.parse_args()
+    if not (options.data / "mpfb2" / "base.obj").is_file():
+        parser.error(f"{options.data} has no mpfb2/base.obj: give its folder with --data or SURFACE_FEATURES_DATA")
+    if options.people < 3:
+        parser.error("--people must be at least 3")
+    write_pack(options.data, options.out, options.people, options.pairs)
+
+
+if __name__ == "__main__":
+    main()
