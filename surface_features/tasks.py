@@ -209,9 +209,7 @@ def _mesh(request: JobRequest, prefix: str = "", suffix: str = "", name: Any = N
     return TriangleMesh(vertices, faces, str(name or request.params.get("name", "Mesh")))
 
 
-def _compute(
-    mesh: TriangleMesh, settings: FeatureSettings, context: JobContext, params: Mapping[str, Any]
-) -> Features:
+def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext, params: Mapping[str, Any]) -> Features:
     from .features import compute_features
 
     context.report(0.0, f"{mesh.name}: computing features")

@@ -40,7 +40,8 @@ def probe():
             versions[name] = str(getattr(__import__(name), "__version__", ""))
         except Exception as error:  # a broken wheel may raise anything; the report names it
             missing[name] = "{}: {}".format(type(error).__name__, error)
-    say({"event": "report", "python": version(), "versions": versions, "missing": missing, "seconds": time.time() - start})
+    seconds = time.time() - start
+    say({"event": "report", "python": version(), "versions": versions, "missing": missing, "seconds": seconds})
 
 
 def load_package():

@@ -18,7 +18,8 @@ from .wire import decode_message
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 SET_PYTHON = "set Engine Python in the preferences"
-OPTIONS_VARIABLE = "SURFACE_FEATURES_ENGINE"  # an argument would end up in the complaints of a program that is no Python
+# not an argument, which would end up in the complaints of a program that is no Python
+OPTIONS_VARIABLE = "SURFACE_FEATURES_ENGINE"
 # What a shell or a launcher may have set for another Python; any of it can break the one started here.
 FOREIGN_VARIABLES = (
     "PYTHONHOME",

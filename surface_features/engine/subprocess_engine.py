@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An engine in a process of its own: a crash, an out-of-memory kill or a wrong Python can end a job, never the caller."""
+"""An engine in a process of its own: a crash, a kill or a wrong Python can end a job, never the caller."""
 
 from __future__ import annotations
 

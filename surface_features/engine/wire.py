@@ -104,8 +104,8 @@ def _sentence(error: BaseException, task: str) -> str:
         return f"The engine ran out of memory in “{task}”: use fewer views, or a smaller mesh, and run again."
     if isinstance(error, OSError) and error.errno in _DISK_FULL:
         return f"The disk is full ({_reason(error)}): free some space and run again."
-    summary = str(error).strip().partition("\n")[0]
-    return f"The engine failed in “{task}” ({type(error).__name__}: {summary}); please report it with the console's text."
+    summary = f"{type(error).__name__}: {error}".strip().partition("\n")[0]
+    return f"The engine failed in “{task}” ({summary}); please report it with the console's text."
 
 
 def _reason(error: OSError) -> str:

@@ -84,7 +84,7 @@ class _Worker:
             files = save_arrays(folder / "out", result.arrays)
             info = {**result.info, "peak_memory_mb": peak_memory_mb()}
             reply = encode_message({"event": "result", "id": job, "arrays": files, "info": info})
-        except Exception as error:  # every failure of a job is reported to the one who asked
+        except Exception as error:  # noqa: BLE001 - every failure of a job is reported to the one who asked
             failure = readable_failure(error, str(message.get("task")))
             reply = encode_message({"event": "error", "id": job, "error": failure_to_json(failure)})
         self._cancelled.discard(job)
@@ -151,5 +151,5 @@ def _import_early() -> None:
     for name in EARLY_IMPORTS:
         try:
             importlib.import_module(name)
-        except Exception as error:  # the job that needs it fails with a sentence; this is only a head start
+        except Exception as error:  # noqa: BLE001 - the job that needs it fails with a sentence; this is only a head start
             print(f"{name} could not be imported: {error}", file=sys.stderr)
