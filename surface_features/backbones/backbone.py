@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A loaded backbone: the model, its device, and encoding in batches that fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..errors import BackboneError, EngineError
+from ..mesh import Float32
+from ..views.render import ViewBuffers
+from .checkpoint import Checkpoint, fingerprint, read_checkpoint
+from .dense import DenseHead, DenseModel
+
+BYTES_PER_TOKEN = 64 * 1024  # activations of one token through one small transformer block, measured generously
+
+
+def choose_device(wanted: str) -> torch.device:
+    """auto → CUDA, then MPS, then CPU. Raises `EngineError` where the wanted one is not there."""
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wanted == "auto":
+        return torch.device(next(name for name in ("cuda", "mps", "cpu") if there[name]))
+    if not there.get(wanted, False):
+        raise EngineError(f"The engine has no {wanted.upper()} device: choose another device in the preferences.")
+    return torch.device(wanted)
+
+
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether bf16 autocast is native there (AVX512-BF16 or AMX on CPUs; Ampere and later on CUDA)."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+class Backbone:
+    """Pictures in, unit features out.
+
+    checkpoint: what the folder promises. fingerprint: hash for the cache key. device: where it runs now.
+    """
+
+    def __init__(self, name: str, device: str) -> None:
+        self.name = name
+        self.checkpoint = read_checkpoint(name)
+        self.fingerprint = fingerprint(name)
+        self.device = choose_device(device)
+        self._model = _load_model(self.checkpoint).to(self.device).eval()
+
+    def pictures(self, views: ViewBuffers) -> Float32:
+        """(N, C, S, S) float32, the pictures this backbone wants of these views."""
+        if self.checkpoint.pictures == "normals+depth":
+            channels = np.concatenate([views.normals, views.depth[..., None]], axis=-1)
+        else:
+            channels = (shade(views) - np.float32(self.checkpoint.mean)) / np.float32(self.checkpoint.std)
+        return np.ascontiguousarray(channels.transpose(0, 3, 1, 2), np.float32)
+
+    def encode(self, pictures: Float32, warn: Callable[[str], None], report: Callable[[float], None]) -> Float32:
+        """(N, C, S, S) → (N, G, G, D) float32 unit vectors.
+
+        Starts with as many pictures at once as memory allows; out of memory it halves the batch, then moves to the
+        CPU, and says so through `warn`. `report` hears the share done.
+        """
+        cells: list[Float32] = []
+        done, batch = 0, self._batch_size()
+        while done < len(pictures):
+            try:
+                cells.append(self._forward(pictures[done : done + batch]))
+            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+                batch = self._shrink(min(batch, len(pictures) - done), warn)
+                continue
+            done += len(cells[-1])
+            report(done / len(pictures))
+        return np.concatenate(cells)
+
+    @torch.inference_mode()
+    def _forward(self, pictures: Float32) -> Float32:
+        pixels = torch.from_numpy(pictures).to(self.device)
+        fast = has_fast_bfloat16(self.device)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16) if fast else nullcontext():
+            cells = self._model(pixels)
+        return cells.permute(0, 2, 3, 1).float().cpu().numpy()
+
+    def _batch_size(self) -> int:
+        tokens = (self.checkpoint.image_size // self.checkpoint.patch_size) ** 2
+        free = torch.cuda.mem_get_info(self.device)[0] if self.device.type == "cuda" else 2 << 30
+        return int(np.clip(free // 4 // (tokens * BYTES_PER_TOKEN), 1, 64))
+
+    def _shrink(self, batch: int, warn: Callable[[str], None]) -> int:
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if batch > 1:
+            warn(f"Out of memory with {batch} pictures at once: going on with {batch // 2}.")
+            return batch // 2
+        if self.device.type == "cpu":
+            raise EngineError("Not enough memory for one picture: choose a smaller backbone or close other programs.")
+        warn(f"Out of memory on {self.device.type.upper()}: going on with the CPU.")
+        self.device = torch.device("cpu")
+        self._model.to(self.device)
+        return self._batch_size()
+
+
+def shade(views: ViewBuffers) -> Float32:
+    """(N, S, S, 3) float32 0…1: clay lit from the camera and from above, on black."""
+    light = np.float32([0.25, 0.5, 0.83])
+    lit = 0.25 + 0.75 * np.clip(views.normals @ light, 0, 1)
+    return np.repeat((lit * (views.face_ids >= 0))[..., None], 3, axis=-1).astype(np.float32)
+
+
+@lru_cache(maxsize=2)
+def _load_named(name: str, device: str, content: str) -> Backbone:
+    return Backbone(name, device)
+
+
+def load_cached(name: str, device: str) -> Backbone:
+    """The same backbone again as long as its files have not changed."""
+    return _load_named(name, device, fingerprint(name))
+
+
+def _load_model(checkpoint: Checkpoint) -> DenseModel:
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    try:
+        body: Any = transformers.AutoModel.from_pretrained(checkpoint.folder, local_files_only=True)
+        head = _load_head(checkpoint, body.config.hidden_size) if checkpoint.dim else None
+    except (OSError, ValueError, KeyError, RuntimeError, AttributeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise BackboneError(f"Backbone {checkpoint.folder} cannot be loaded: {reason}") from error
+    return DenseModel(body.float(), head, checkpoint.patch_size)
+
+
+def _load_head(checkpoint: Checkpoint, width: int) -> DenseHead:
+    from safetensors.torch import load_file
+
+    head = DenseHead(width, checkpoint.dim, checkpoint.upsample)
+    head.load_state_dict({k: v.float() for k, v in load_file(checkpoint.folder / "head.safetensors").items()})
+    return head
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error).lower()
+    return "out of memory" in text or "can't allocate memory" in text

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Semantic, surface-aware features of every vertex: the one function everything else stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .mesh import Float32, TriangleMesh
+from .progress import JobContext
+from .settings import FeatureSettings
+
+if TYPE_CHECKING:
+    from .cache import FeatureCache
+
+ALGORITHM_VERSION = 1  # raise it when the same input gives other features
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """values: (V, D) float32 unit rows in the artist's vertex order. confidence: (V,) float32 0…1."""
+
+    values: Float32
+    confidence: Float32
+
+
+def compute_features(
+    mesh: TriangleMesh,
+    settings: FeatureSettings | None = None,
+    context: JobContext | None = None,
+    cache: FeatureCache | None = None,
+) -> Features:
+    """Features of every vertex of `mesh`.
+
+    Invariant to vertex order, position and scale; pictures are taken of a cleaned proxy (`preflight`).
+    Raises `BadInputError` for meshes that have no surface, `BackboneError` for a missing or damaged backbone.
+    """
+    from .backbones.checkpoint import fingerprint
+    from .cache import feature_key
+
+    settings, context = settings or FeatureSettings(), context or JobContext()
+    if cache is None:
+        return _compute(mesh, settings, context)
+    key = feature_key(mesh, settings, fingerprint(settings.backbone), ALGORITHM_VERSION)
+    stored = cache.get(key, context)
+    if stored is not None:
+        return Features(stored["values"], stored["confidence"])
+    features = _compute(mesh, settings, context)
+    cache.put(key, {"values": features.values, "confidence": features.confidence}, context)
+    return features
+
+
+def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext) -> Features:
+    from .backbones import load_backbone
+    from .lifting import lift
+    from .preflight import preflight
+    from .views.cameras import place_cameras
+    from .views.render import Raycaster, render_views
+
+    with context.stage("preflight"):
+        context.report(0.0, f"Checking {mesh.name}")
+        checked = preflight(mesh)
+        proxy = to_z_up(checked.proxy, settings.up)
+        for finding in checked.findings:
+            if finding.severity == "mended":
+                context.warn(finding.message)
+    with context.stage("load"):
+        backbone = load_backbone(settings.backbone, settings.device)
+    with context.stage("render"):
+        context.report(0.05, f"Rendering {mesh.name}")
+        cameras = place_cameras(proxy.vertices, settings.views)
+        raycaster = Raycaster(proxy)
+        views = render_views(raycaster, cameras, backbone.checkpoint.image_size)
+    with context.stage("backbone"):
+        inner = context.span(0.2, 0.7)
+        cells = backbone.encode(
+            backbone.pictures(views), context.warn, lambda done: inner.report(done, f"Looking at {mesh.name}")
+        )
+    with context.stage("lift"):
+        shift = backbone.checkpoint.cell_shift
+        lifted = lift(raycaster, cameras, views, cells, shift, context.span(0.7, 1.0))
+    index = checked.proxy_vertex
+    return Features(lifted.values[index], lifted.confidence[index])
+
+
+def to_z_up(mesh: TriangleMesh, up: str) -> TriangleMesh:
+    """The same mesh with Z up; Y up turns +90° about X (a character facing +Z then faces −Y)."""
+    if up == "Z":
+        return mesh
+    turned = np.stack([mesh.vertices[:, 0], -mesh.vertices[:, 2], mesh.vertices[:, 1]], axis=1)
+    return TriangleMesh(turned, mesh.faces, mesh.name)
+
+
+def feature_colours(features: Sequence[Features], backbone: str) -> list[Float32]:
+    """One (V, 3) float32 colour array 0…1 per mesh, comparable across them.
+
+    A backbone that brings a colour basis gives the same colours to the same meaning on every mesh ever shown; for
+    others the basis is the principal components of all given meshes together.
+    """
+    from .backbones.checkpoint import read_checkpoint
+
+    stored = read_checkpoint(backbone).colour_basis
+    basis = np.float32(stored) if stored else principal_colours(np.concatenate([f.values for f in features]))
+    return [np.clip(f.values @ basis[:, :-1].T + basis[:, -1], 0, 1).astype(np.float32) for f in features]
+
+
+def principal_colours(values: Float32) -> Float32:
+    """(3, D + 1) float32: the three largest principal directions, scaled so that 2.2 σ spans 0…1, and an offset."""
+    mean = values.mean(axis=0)
+    centred = values - mean
+    spread, directions = np.linalg.eigh(centred.T @ centred / max(len(values), 1))
+    top = directions[:, ::-1][:, :3].T
+    top = top * np.sign(top[np.arange(len(top)), np.abs(top).argmax(axis=1)])[:, None]
+    scaled = top / (4.4 * np.sqrt(np.maximum(spread[::-1][:3], 1e-12)))[:, None]
+    return np.concatenate([scaled, (0.5 - scaled @ mean)[:, None]], axis=1).astype(np.float32)

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From pictures back to the surface: features of cells become features of vertices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from .mesh import Float32, TriangleMesh
+from .progress import JobContext
+from .views.cameras import Cameras
+from .views.render import Raycaster, ViewBuffers
+
+RAY_OFFSET = 2e-3  # of the mesh's extent: a visibility ray starts this far off the surface
+DEPTH_TOLERANCE = 0.04  # of the picture's half width: a cell this much nearer or farther shows something else
+SEEN_WEIGHT = 1.0  # sum of cosines at which a vertex counts as fully seen
+
+
+@dataclass(frozen=True, eq=False)
+class Lifted:
+    """values: (V, D) float32 unit rows. confidence: (V,) float32 0…1; 0 where only neighbours were seen."""
+
+    values: Float32
+    confidence: Float32
+
+
+def lift(
+    raycaster: Raycaster, cameras: Cameras, views: ViewBuffers, cells: Float32, cell_shift: float, context: JobContext
+) -> Lifted:
+    """The visibility- and angle-weighted mean of every vertex's cells over all views.
+
+    cells: (N, G, G, D) float32 unit vectors. A vertex takes part in a view where no triangle hides it, with the
+    cosine of its angle as weight, and reads the four cells around it, weighted bilinearly and by how close the
+    cells' own depth is to its depth, so that an arm never reads the chest behind it. Vertices that no view sees
+    take the mean of their neighbours along the surface. The confidence is how well the views agree, less where few
+    of them saw the vertex.
+    """
+    mesh = raycaster.mesh
+    total = np.zeros((len(mesh.vertices), cells.shape[-1]), np.float32)
+    weight = np.zeros(len(mesh.vertices), np.float32)
+    for index in range(len(cameras)):
+        matrix = _sampling_matrix(raycaster, cameras, views, index, cells.shape[1], cell_shift)
+        total += matrix @ cells[index].reshape(-1, cells.shape[-1])
+        weight += np.asarray(matrix.sum(axis=1)).ravel()
+        context.report((index + 1) / len(cameras), "Lifting features onto the surface")
+    length = np.linalg.norm(total, axis=1)
+    seen = length > 1e-6
+    values = np.divide(total, length[:, None], out=np.zeros_like(total), where=seen[:, None])
+    agreement = np.divide(length, weight, out=np.zeros_like(length), where=weight > 0)
+    confidence = np.clip(agreement, 0, 1) * np.clip(weight / SEEN_WEIGHT, 0, 1)
+    return Lifted(fill_unseen(mesh, values, seen), np.where(seen, confidence, 0).astype(np.float32))
+
+
+def _sampling_matrix(
+    raycaster: Raycaster, cameras: Cameras, views: ViewBuffers, index: int, grid: int, cell_shift: float
+) -> sparse.csr_array:
+    """(V, G·G) weights with which each vertex reads the cells of one view."""
+    mesh, size = raycaster.mesh, views.depth.shape[1]
+    back = cameras.rotations[index][2]
+    cosine = np.abs(mesh.vertex_normals @ back)
+    place = cameras.project(mesh.vertices, index)
+    inside = (np.abs(place[:, :2]) < 1).all(axis=1)
+    offset = RAY_OFFSET * float(np.ptp(mesh.vertices, axis=0).max())
+    candidates = np.flatnonzero(inside & (cosine > 0.05))
+    candidates = candidates[raycaster.visible(mesh.vertices[candidates], back, offset)]
+    column = (place[candidates, 0] + 1) / 2 * grid - 0.5 - cell_shift
+    row = (1 - place[candidates, 1]) / 2 * grid - 0.5 - cell_shift
+    depth = 0.5 + 0.5 * place[candidates, 2]
+    cell_depth = _cell_depths(views.depth[index], grid, cell_shift)
+    rows, columns, data = [], [], []
+    left, top = np.floor(column).astype(np.int64), np.floor(row).astype(np.int64)
+    for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        i, j = top + down, left + right
+        bilinear = (1 - np.abs(row - i)) * (1 - np.abs(column - j))
+        inside = (i >= 0) & (i < grid) & (j >= 0) & (j < grid)
+        i, j = np.clip(i, 0, grid - 1), np.clip(j, 0, grid - 1)
+        seen = cell_depth[i, j] > 0
+        apart = (cell_depth[i, j] - depth) / DEPTH_TOLERANCE
+        share = bilinear * cosine[candidates] * np.exp(-0.5 * apart**2) * (inside & seen)
+        keep = share > 1e-4
+        rows.append(candidates[keep])
+        columns.append((i * grid + j)[keep])
+        data.append(share[keep])
+    shape = (len(mesh.vertices), grid * grid)
+    flat = [np.concatenate(x) for x in (data, rows, columns)]
+    return sparse.csr_array((flat[0].astype(np.float32), (flat[1], flat[2])), shape=shape)
+
+
+def _cell_depths(depth: Float32, grid: int, cell_shift: float) -> Float32:
+    """(G, G) depth at the pixel each cell stands for."""
+    step = depth.shape[0] / grid
+    pixel = np.clip(((np.arange(grid) + 0.5 + cell_shift) * step).astype(np.int64), 0, depth.shape[0] - 1)
+    return depth[np.ix_(pixel, pixel)]
+
+
+def fill_unseen(mesh: TriangleMesh, values: Float32, seen: np.ndarray) -> Float32:
+    """Rings of unseen vertices take the mean of their known neighbours; pieces never seen, the nearest vertex's.
+
+    values: (V, D) float32, meaningless where `seen` (V,) is False. Returns (V, D) float32 unit rows.
+    """
+    if seen.all():
+        return values
+    if not seen.any():
+        return np.full_like(values, 1 / np.sqrt(values.shape[1]))
+    values, known = values.copy(), seen.copy()
+    edges = np.concatenate([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]], mesh.faces[:, [2, 0]]])
+    ones = np.ones(len(edges), np.float32)
+    adjacency = sparse.csr_array((ones, (edges[:, 0], edges[:, 1])), shape=(len(values),) * 2)
+    adjacency = adjacency + adjacency.T
+    waiting = np.flatnonzero(~known)
+    while len(waiting):
+        links = adjacency[waiting]
+        reached = (links @ known.astype(np.float32)) > 0
+        if not reached.any():
+            break
+        ring = waiting[reached]
+        mean = links[reached] @ (values * known[:, None])
+        values[ring] = mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-9)
+        known[ring] = True
+        waiting = waiting[~reached]
+    if len(waiting):
+        from scipy.spatial import cKDTree
+
+        source = np.flatnonzero(known)
+        values[waiting] = values[source[cKDTree(mesh.vertices[source]).query(mesh.vertices[waiting])[1]]]
+    return values
