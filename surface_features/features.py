@@ -38,12 +38,12 @@ def compute_features(
     Invariant to vertex order, position and scale; pictures are taken of a cleaned proxy (`preflight`).
     Raises `BadInputError` for meshes that have no surface, `BackboneError` for a missing or damaged backbone.
     """
-    from .backbones.checkpoint import fingerprint
-    from .cache import feature_key
-
     settings, context = settings or FeatureSettings(), context or JobContext()
     if cache is None:
         return _compute(mesh, settings, context)
+    from .backbones.checkpoint import fingerprint
+    from .cache import feature_key
+
     key = feature_key(mesh, settings, fingerprint(settings.backbone), ALGORITHM_VERSION)
     stored = cache.get(key, context)
     if stored is not None:
