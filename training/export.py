@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from surface_features.backbones.checkpoint import MODELS
 from surface_features.features import principal_colours
 
-from .render_people import GRID, IMAGE_SIZE
+from .render_shards import GRID, IMAGE_SIZE
 from .train_backbone import Recipe, build_model
 
 

@@ -22,7 +22,7 @@ from transformers import ViTConfig, ViTModel
 from surface_features.backbones.dense import DenseHead, DenseModel
 
 from .humans import HumanModel
-from .render_people import IMAGE_SIZE
+from .render_shards import IMAGE_SIZE
 from .template import Template, load_template
 
 
@@ -201,7 +201,7 @@ def main() -> None:
         trainer.load(checkpoint)
     pool = ShardPool(options.scratch / "shards")
     if pool.refresh() == 0:
-        raise SystemExit(f"No shards in {pool.folder}: run python -m training.render_people first.")
+        raise SystemExit(f"No shards in {pool.folder}: run python -m training.render_shards first.")
     train(trainer, pool, checkpoint, options.minutes * 60, options.seed)
 
 

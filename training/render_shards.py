@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Render shards of labelled people: `python -m training.render_people --data DIR --scratch DIR --people N`.
+"""Render shards of labelled characters: `python -m training.render_shards --data DIR --scratch DIR`.
 
-A shard holds the pictures of `PEOPLE_PER_SHARD` characters: `images.npy` uint8 (N, 128, 128, 4), camera-space normals
+A shard holds the pictures of `PER_SHARD` characters of one kind: `images.npy` uint8 (N, 128, 128, 4), camera-space normals
 and depth, and `labels.npy` int16 (N, 32, 32), the body-template vertex seen by the middle pixel of each output cell,
-−1 where there is none. Shards are named by their seed, so any number of processes may work on one folder.
+−1 where there is none. Shards are named by kind and seed, so any number of processes may work on one folder.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,10 @@ from surface_features.views.render import Raycaster, ViewBuffers, render_views
 
 from .dressing import Labelled, Wardrobe, roughen
 from .humans import HumanModel, pose_person, sample_pose, sample_proportions, to_z_up
+from .procedural import TemplateChart, sample_procedural
 
 IMAGE_SIZE, GRID = 128, 32
-VIEWS_PER_PERSON, PEOPLE_PER_SHARD = 12, 32
+VIEWS_PER_CHARACTER, PER_SHARD = 12, 32
 
 
 def sample_character(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Generator) -> Labelled:
@@ -80,26 +82,42 @@ def render_character(mesh: Labelled, rng: np.random.Generator, count: int) -> tu
     return pack_images(views), np.where(face >= 0, mesh.labels[corner], -1).astype(np.int16)
 
 
-_MODEL: tuple[HumanModel, Wardrobe] | None = None
+class CharacterSource:
+    """Characters of every kind, from one loaded data folder."""
+
+    KINDS = ("people", "procedural")
+
+    def __init__(self, data: Path) -> None:
+        self.model = HumanModel(data)
+        self.wardrobe = Wardrobe(self.model)
+        self.chart = TemplateChart(self.model)
+
+    def sample(self, kind: str, rng: np.random.Generator) -> Labelled:
+        if kind == "people":
+            return sample_character(self.model, self.wardrobe, rng)
+        mesh = sample_procedural(self.chart, rng)
+        roughen(mesh, rng, float(rng.choice([0.0, 0.7])))
+        return mesh
 
 
-def render_shard(job: tuple[Path, Path, int]) -> None:
-    """Write the shard of one seed; an existing one is kept."""
-    global _MODEL
-    data, folder, seed = job
-    target = folder / f"people_{seed:06d}"
+@lru_cache(maxsize=1)
+def _source(data: Path) -> CharacterSource:
+    return CharacterSource(data)
+
+
+def render_shard(job: tuple[Path, Path, str, int]) -> None:
+    """Write the shard of one kind and seed; an existing one is kept."""
+    data, folder, kind, seed = job
+    target = folder / f"{kind}_{seed:06d}"
     if target.exists():
         return
-    if _MODEL is None:
-        model = HumanModel(data)
-        _MODEL = model, Wardrobe(model)
     images, labels = [], []
-    for number in range(PEOPLE_PER_SHARD):
+    for number in range(PER_SHARD):
         rng = np.random.default_rng([seed, number])
-        picture, label = render_character(sample_character(*_MODEL, rng), rng, VIEWS_PER_PERSON)
+        picture, label = render_character(_source(data).sample(kind, rng), rng, VIEWS_PER_CHARACTER)
         images.append(picture)
         labels.append(label)
-    partial = folder / f".partial_{seed:06d}_{os.getpid()}"
+    partial = folder / f".partial_{kind}_{seed:06d}_{os.getpid()}"
     partial.mkdir(parents=True, exist_ok=True)
     np.save(partial / "images.npy", np.concatenate(images))
     np.save(partial / "labels.npy", np.concatenate(labels))
@@ -110,17 +128,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", type=Path, required=True, help="folder with mpfb2/ (see training/README.md)")
     parser.add_argument("--scratch", type=Path, required=True)
-    parser.add_argument("--people", type=int, default=960)
+    parser.add_argument("--people", type=int, default=2048, help="MPFB characters")
+    parser.add_argument("--procedural", type=int, default=768, help="characters built by examples/")
     parser.add_argument("--first-seed", type=int, default=0, help="shards are numbered from here")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     folder = options.scratch / "shards"
     folder.mkdir(parents=True, exist_ok=True)
-    count = -(-options.people // PEOPLE_PER_SHARD)
-    jobs = [(options.data, folder, options.first_seed + i) for i in range(count)]
+    jobs = [
+        (options.data, folder, kind, options.first_seed + number)
+        for kind in CharacterSource.KINDS
+        for number in range(-(-getattr(options, kind) // PER_SHARD))
+    ]
     with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
         for done, _ in enumerate(pool.imap_unordered(render_shard, jobs), 1):
-            print(f"{done}/{count} shards", flush=True)
+            print(f"{done}/{len(jobs)} shards", flush=True)
 
 
 if __name__ == "__main__":
