@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Operators translate: context → arrays → job → result → one undo step."""
+
+from __future__ import annotations
+
+import bpy
+
+from . import check, command, features, jobs, rig, transfer_weights
+
+CLASSES = (*check.CLASSES, *features.CLASSES, *transfer_weights.CLASSES, *rig.CLASSES, *jobs.CLASSES)
+
+
+def register() -> None:
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+    command.register()
+
+
+def unregister() -> None:
+    command.unregister()
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rig: a fitted copy of the source's armature for each target, with weights, bound and ready to pose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import bpy
+import numpy as np
+
+from ..bridge.armature import find_armature, read_bones
+from ..bridge.fitted_armature import copy_armature, place_bones
+from ..bridge.job import JobPlan, Outcome
+from ..properties import JobSettings, get_settings, job_settings
+from ..surface_features.engine import JobRequest, JobResult
+from ..surface_features.errors import EngineError
+from ..surface_features.mesh import Float32
+from .base import JobOperator
+from .selection import source_and_others
+from .skinning import (
+    Skin,
+    Targets,
+    check_free,
+    give_skin,
+    read_skin,
+    read_targets,
+    target_weights,
+    transfer_arrays,
+    transfer_params,
+)
+
+
+def plan_rig(
+    source: bpy.types.Object, others: Sequence[bpy.types.Object], settings: JobSettings, *, replace: bool
+) -> JobPlan:
+    """The job that gives each mesh among the others an armature of its own. Raises `BadInputError`."""
+    skin = read_skin(source)
+    targets = read_targets(source, others, skin.bones, replace=replace)
+    armature = find_armature(source)
+    assert armature is not None  # or there would be no skin
+    bone_names, bones = read_bones(armature)
+    columns = [skin.columns.index(name) if name in skin.columns else -1 for name in bone_names]
+    request = JobRequest(
+        "rig",
+        {**transfer_arrays(skin, targets), "bones": bones},
+        {**transfer_params(skin, targets, settings), "bone_columns": columns},
+    )
+
+    def finish(objects: Sequence[bpy.types.Object], results: Sequence[JobResult]) -> Outcome:
+        armature, *meshes = objects
+        all_weights = target_weights(results[0], targets, skin.columns)
+        all_bones = _target_bones(results[0], targets, len(bone_names))
+        for obj in meshes:
+            check_free(obj, None, skin.bones, replace=replace)
+        first, rest = meshes[: len(targets.sent)], iter(meshes[len(targets.sent) :])
+        made = []
+        for index, obj in enumerate(first):
+            users = [obj, *(next(rest) for _ in targets.sharing[index])]
+            made.append(_rig(users, armature, skin, all_weights[index], bone_names, all_bones[index]).name)
+        if len(made) == 1:
+            return Outcome(f"{first[0].name}: {made[0]} fitted, with weights of {len(skin.columns)} bones.")
+        return Outcome(f"{len(made)} meshes: an armature fitted to each, with weights of {len(skin.columns)} bones.")
+
+    return JobPlan("Rig", (request,), (skin.armature, *targets.all_sent), finish, targets.warnings)
+
+
+class SURFACE_FEATURES_OT_rig(JobOperator, bpy.types.Operator):
+    bl_idname = "surface_features.rig"
+    bl_label = "Rig"
+    bl_description = (
+        "Give each of the other selected meshes its own copy of the active character's armature: "
+        "bones fitted to the mesh, weights transferred, ready to pose"
+    )
+    bl_options = {"UNDO"}
+
+    replace: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Replace Existing",
+        description="Replace weights and armature that a target already has",
+        options={"SKIP_SAVE"},
+    )
+
+    def plan(self, context: bpy.types.Context) -> JobPlan:
+        source, others = source_and_others(context)
+        replace = self.replace or get_settings(context).replace
+        return plan_rig(source, others, job_settings(context), replace=replace)
+
+
+def _target_bones(result: JobResult, targets: Targets, count: int) -> list[Float32]:
+    """(B, 2, 3) world-space bones of each target. Raises `EngineError` for an answer that does not fit."""
+    all_bones = []
+    for index, sent in enumerate(targets.sent):
+        bones = np.asarray(result.arrays[f"bones_{index}"], np.float32)
+        if bones.shape != (count, 2, 3) or not np.isfinite(bones).all():
+            raise EngineError(
+                f"{sent.name}: the engine's bones do not fit the armature; nothing was changed. Run again."
+            )
+        all_bones.append(bones)
+    return all_bones
+
+
+def _rig(
+    objects: Sequence[bpy.types.Object],
+    armature: bpy.types.Object,
+    skin: Skin,
+    weights: Float32,
+    bone_names: list[str],
+    bones: Float32,
+) -> bpy.types.Object:
+    context = bpy.context
+    target = objects[0]
+    copy = copy_armature(context, armature, f"{target.name} {armature.name}", list(target.users_collection))
+    place_bones(context, copy, bone_names, bones)
+    give_skin(objects, copy, skin, weights)
+    for obj in objects:
+        if obj.parent is None:  # moving the armature then moves the character, as after Parent ▸ Armature Deform
+            obj.parent = copy
+            obj.matrix_parent_inverse = copy.matrix_world.inverted()
+    return copy
+
+
+CLASSES = (SURFACE_FEATURES_OT_rig,)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The scene's settings, and the frozen dataclass that jobs are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import bpy
+
+from .preferences import get_preferences
+from .surface_features.settings import FeatureSettings, WeightSettings
+
+
+@dataclass(frozen=True)
+class JobSettings:
+    """Preferences and scene settings at the time a job starts."""
+
+    features: FeatureSettings
+    weights: WeightSettings
+    cache_folder: str
+    cache_size_mb: int
+
+    @property
+    def cache_params(self) -> dict[str, Any]:
+        return {"cache_folder": self.cache_folder, "cache_size_mb": self.cache_size_mb}
+
+
+class SurfaceFeaturesSettings(bpy.types.PropertyGroup):
+    """What may differ from scene to scene: `scene.surface_features`."""
+
+    views: bpy.props.IntProperty(  # type: ignore[valid-type]
+        name="Views",
+        description="Number of cameras around a mesh in this scene; 0 takes the number of the preferences",
+        default=0,
+        min=0,
+        max=200,
+    )
+    max_influences: bpy.props.IntProperty(  # type: ignore[valid-type]
+        name="Influences",
+        description="Most bones per vertex, as game engines limit them; 0 for no limit",
+        default=WeightSettings.max_influences,
+        min=0,
+        soft_max=8,
+    )
+    min_confidence: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="Confidence",
+        description="Vertices matched with less confidence are filled in from their neighbours",
+        default=WeightSettings.min_confidence,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
+    prune_below: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="Prune",
+        description="Smaller weights are removed",
+        default=WeightSettings.prune_below,
+        min=0.0,
+        max=0.5,
+        precision=3,
+    )
+    replace: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Replace Existing",
+        description="Replace weights and armature that a target already has",
+        default=False,
+    )
+
+    def weight_settings(self) -> WeightSettings:
+        return WeightSettings(
+            max_influences=self.max_influences, min_confidence=self.min_confidence, prune_below=self.prune_below
+        )
+
+
+def get_settings(context: bpy.types.Context) -> SurfaceFeaturesSettings:
+    return context.scene.surface_features
+
+
+def job_settings(context: bpy.types.Context) -> JobSettings:
+    """What the user has set, as it is now."""
+    preferences, scene = get_preferences(context), get_settings(context)
+    return JobSettings(
+        features=preferences.feature_settings(scene.views),
+        weights=scene.weight_settings(),
+        cache_folder=preferences.cache_path,
+        cache_size_mb=preferences.cache_size_mb,
+    )
+
+
+def register() -> None:
+    bpy.utils.register_class(SurfaceFeaturesSettings)
+    bpy.types.Scene.surface_features = bpy.props.PointerProperty(type=SurfaceFeaturesSettings)
+
+
+def unregister() -> None:
+    del bpy.types.Scene.surface_features
+    bpy.utils.unregister_class(SurfaceFeaturesSettings)
