@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Procedural humanoids that know which of their points correspond. NumPy and SciPy only, no Blender.
 
-character = build_humanoid(random_humanoid(np.random.default_rng(7)))
-walking = pose_character(character, walk_cycle(0.2))
+    character = build_humanoid(random_humanoid(np.random.default_rng(7)))
+    walking = pose_character(character, walk_cycle(0.2))
+
+Two characters' vertices correspond where `bone`, `along` and `around` agree (see `Character`).
 """
 
 from __future__ import annotations
@@ -19,9 +21,19 @@ from .poses import random_pose, rest_pose_a, rest_pose_t, walk_cycle
 from .skeleton import Character, Float32, Int32, pose_character, relative_rotations
 
 __all__ = [
-    "HUMANOID_JOINTS", "Character", "HumanoidSpec", "build_humanoid", "label_surface", "pose_character", "random_humanoid",
-    "random_pose", "relative_rotations", "rest_pose_a", "rest_pose_t", "walk_cycle",
-]  # fmt: skip
+    "HUMANOID_JOINTS",
+    "Character",
+    "HumanoidSpec",
+    "build_humanoid",
+    "label_surface",
+    "pose_character",
+    "random_humanoid",
+    "random_pose",
+    "relative_rotations",
+    "rest_pose_a",
+    "rest_pose_t",
+    "walk_cycle",
+]
 
 
 def build_humanoid(spec: HumanoidSpec) -> Character:
@@ -53,8 +65,8 @@ def label_surface(
 ) -> tuple[Int32, Float32]:
     """The bone every vertex lies on and its skin weights, from how near each bone's flesh is.
 
-    owner: (V,) the solid a vertex belongs to. Returns bone (V,) int32 and weights (V, J) float32. A bone shares a vertex
-    only with its parent and its children, so that one leg never moves the other.
+    owner: (V,) the solid a vertex belongs to. Returns bone (V,) int32 and weights (V, J) float32. A bone
+    shares a vertex only with its parent and its children, so that one leg never moves the other.
     """
     distance = np.full((len(vertices), len(joints)), np.inf, np.float32)
     width = np.zeros(len(joints), np.float32)
@@ -83,8 +95,9 @@ def label_surface(
 
 
 def bone_coordinates(vertices: Float32, bone: Int32, segments: Float32) -> tuple[Float32, Float32]:
-    """Where on its bone a vertex lies: along (V,) from head 0 to tail 1, and around (V, 3) the unit way out from the axis.
+    """Where on its bone a vertex lies.
 
+    Returns along (V,) from head 0 to tail 1, and around (V, 3) the unit way out from the axis.
     segments: (J, 2, 3) head and tail of every bone.
     """
     head, axis = segments[bone, 0], segments[bone, 1] - segments[bone, 0]

@@ -33,9 +33,18 @@ def _mirror(solid: Solid) -> Solid:
     flip = np.array([-1, 1, 1], np.float32)
     names = tuple(mirror_name(name) for name in solid.bones)
     return Solid(
-        names, solid.start * flip, solid.end * flip, solid.start_radius, solid.end_radius, solid.squeeze, solid.blend,
-        solid.floor, solid.box, solid.body, solid.rigid,
-    )  # fmt: skip
+        names,
+        solid.start * flip,
+        solid.end * flip,
+        solid.start_radius,
+        solid.end_radius,
+        solid.squeeze,
+        solid.blend,
+        solid.floor,
+        solid.box,
+        solid.body,
+        solid.rigid,
+    )
 
 
 def _vector(*values: float) -> Float32:
@@ -82,10 +91,12 @@ def _head(spec: HumanoidSpec, bones: dict[str, Float32]) -> list[Solid]:
     jaw = _vector(0, base[1] - 0.12 * size, base[2] + 0.24 * size)
     soft = 0.08 * size * spec.softness
     solids = [
-        Solid(("neck",), bones["neck"][0] - _vector(0, 0, 0.02 * h), bones["neck"][1], neck * 1.1, neck, blend=0.6 * neck),
+        Solid(
+            ("neck",), bones["neck"][0] - _vector(0, 0, 0.02 * h), bones["neck"][1], neck * 1.1, neck, blend=0.6 * neck
+        ),
         Solid(("head",), at, at, radius, radius, _vector(1.08, 0.93, 1), soft),
         Solid(("head",), jaw, at, 0.24 * size, 0.3 * size, _vector(1.05, 1, 1), soft),
-    ]  # fmt: skip
+    ]
     front = base[1] - 0.38 * size
     nose = _vector(0, front - 0.035 * size, base[2] + 0.44 * size)
     bridge = _vector(0, front + 0.02 * size, base[2] + 0.58 * size)
@@ -97,8 +108,15 @@ def _head(spec: HumanoidSpec, bones: dict[str, Float32]) -> list[Solid]:
         )
         brow = _vector(side * 0.14 * size, front + 0.05 * size, base[2] + 0.62 * size)
         solids.append(
-            Solid(("head",), brow, brow + _vector(side * 0.06 * size, 0.01 * size, 0), 0.055 * size, 0.04 * size, blend=soft)
-        )  # fmt: skip
+            Solid(
+                ("head",),
+                brow,
+                brow + _vector(side * 0.06 * size, 0.01 * size, 0),
+                0.055 * size,
+                0.04 * size,
+                blend=soft,
+            )
+        )
     return solids
 
 
@@ -160,17 +178,31 @@ def _leg(spec: HumanoidSpec, bones: dict[str, Float32]) -> list[Solid]:
         Solid(("calf.L",), bulge, bulge - _vector(0, 0, 0.08 * h), 0.66 * thick, 0.55 * thick, blend=soft),
         Solid(("foot.L",), back, _vector(ball[0], ball[1], 0.75 * wide), wide, wide, flat, 0.6 * soft, 0.0),
         Solid(("foot.L",), heel, heel + 0.5 * (ball - heel), ankle, 0.8 * wide, flat, 0.6 * soft, 0.0),
-        Solid(("ball.L",), *(p * _vector(1, 1, 0) + _vector(0, 0, 0.7 * wide) for p in bones["ball.L"]), wide, 0.85 * wide,
-              flat, 0.4 * soft, 0.0),
-    ]  # fmt: skip
+        Solid(
+            ("ball.L",),
+            *(p * _vector(1, 1, 0) + _vector(0, 0, 0.7 * wide) for p in bones["ball.L"]),
+            wide,
+            0.85 * wide,
+            flat,
+            0.4 * soft,
+            0.0,
+        ),
+    ]
     if spec.boots:
         top = knee + 0.25 * (heel - knee)
         solids.append(Solid(("calf.L",), top, heel, 0.92 * thick, 1.25 * ankle, blend=0.2 * soft, floor=float(heel[2])))
     return solids
 
 
-def _worn_head(start: Float32, end: Float32, radius: float, end_radius: float, squeeze: Float32, blend: float,
-               floor: float | None = None) -> Solid:  # fmt: skip
+def _worn_head(
+    start: Float32,
+    end: Float32,
+    radius: float,
+    end_radius: float,
+    squeeze: Float32,
+    blend: float,
+    floor: float | None = None,
+) -> Solid:
     return Solid(("head",), start, end, radius, end_radius, squeeze, blend, floor, body=False, rigid=True)
 
 
@@ -201,8 +233,16 @@ def _hair(spec: HumanoidSpec, bones: dict[str, Float32]) -> list[Solid]:
         rng = np.random.default_rng(spec.seed)
         for turn in np.linspace(0, 2 * np.pi, 7)[:-1] + rng.uniform(0, 1):
             out = _vector(np.cos(turn), np.sin(turn), 1.1)
-            solids.append(_worn_head(at + 0.3 * size * out / 1.5, at + 0.62 * size * out / 1.5, 0.11 * size, 0.03 * size,
-                                     _vector(1, 1, 1), soft))  # fmt: skip
+            solids.append(
+                _worn_head(
+                    at + 0.3 * size * out / 1.5,
+                    at + 0.62 * size * out / 1.5,
+                    0.11 * size,
+                    0.03 * size,
+                    _vector(1, 1, 1),
+                    soft,
+                )
+            )
     return solids
 
 
@@ -222,8 +262,17 @@ def _hat(spec: HumanoidSpec, bones: dict[str, Float32]) -> list[Solid]:
         neck = at + _vector(0, 0.08 * size, -0.05 * size)
         solids = [shell, _worn_head(neck, neck - _vector(0, 0, 0.25 * size), 0.4 * size, 0.36 * size, even, soft)]
         if spec.hat == "helmet":
-            return [*solids, _worn_head(at + _vector(0, 0.3 * size, 0.3 * size), at + _vector(0, -0.3 * size, 0.42 * size),
-                                        0.12 * size, 0.1 * size, _vector(1.6, 1, 1), soft)]  # fmt: skip
+            return [
+                *solids,
+                _worn_head(
+                    at + _vector(0, 0.3 * size, 0.3 * size),
+                    at + _vector(0, -0.3 * size, 0.42 * size),
+                    0.12 * size,
+                    0.1 * size,
+                    _vector(1.6, 1, 1),
+                    soft,
+                ),
+            ]
         for side in (-1, 1):
             root = at + _vector(side * 0.36 * size, 0, 0.2 * size)
             bend = root + _vector(side * 0.25 * size, 0, 0.08 * size)
@@ -259,13 +308,34 @@ def _clothes(spec: HumanoidSpec, bones: dict[str, Float32]) -> list[Solid]:
         wide = max(hip, 1.05 * width) * flare
         radius = 1.15 * max(depth, spec.leg_thickness * h) * flare
         names = legs if spec.skirt != "robe" else (*legs, "calf.L", "calf.R")
-        solids.append(Solid(names, waist, bottom, 1.1 * depth, radius, _vector(radius / wide, 1, 1), 0.01 * h,
-                            float(bottom[2]), body=False))  # fmt: skip
+        solids.append(
+            Solid(
+                names,
+                waist,
+                bottom,
+                1.1 * depth,
+                radius,
+                _vector(radius / wide, 1, 1),
+                0.01 * h,
+                float(bottom[2]),
+                body=False,
+            )
+        )
     if spec.belt:
         at = bones["pelvis"][1]
         wide = max(1.02 * hip, 1.15 * width)
-        solids.append(Solid(("pelvis", "spine_01"), at, at, 0.35 * depth, 0.35 * depth,
-                            _vector(0.35 * depth / wide, 0.27, 0.8), 0.004 * h, body=False))  # fmt: skip
+        solids.append(
+            Solid(
+                ("pelvis", "spine_01"),
+                at,
+                at,
+                0.35 * depth,
+                0.35 * depth,
+                _vector(0.35 * depth / wide, 0.27, 0.8),
+                0.004 * h,
+                body=False,
+            )
+        )
     if spec.cape:
         top = bones["spine_03"][1][2] - 0.02 * h
         low = _vector(-1.1 * width, 1.1 * depth, 0.9 * knee_z)
@@ -281,6 +351,18 @@ def _clothes(spec: HumanoidSpec, bones: dict[str, Float32]) -> list[Solid]:
         for side in (".L", ".R"):
             at = bones["upperarm" + side][0] + _vector(0, 0, 0.6 * spec.arm_thickness * h)
             radius = 1.5 * spec.arm_thickness * h
-            solids.append(Solid(("upperarm" + side,), at, at, radius, radius, _vector(0.85, 0.85, 1.2), 0.004 * h,
-                                float(at[2] - 0.3 * radius), body=False, rigid=True))  # fmt: skip
+            solids.append(
+                Solid(
+                    ("upperarm" + side,),
+                    at,
+                    at,
+                    radius,
+                    radius,
+                    _vector(0.85, 0.85, 1.2),
+                    0.004 * h,
+                    float(at[2] - 0.3 * radius),
+                    body=False,
+                    rigid=True,
+                )
+            )
     return solids

@@ -23,9 +23,9 @@ HUMANOID_JOINTS: tuple[str, ...] = _MIDDLE + tuple(name + side for side in (".L"
 class HumanoidSpec:
     """Lengths are fractions of `height`, which is in metres.
 
-    head_size: chin to crown; leg_length: floor to hip joint; arm_length: shoulder to wrist; shoulder_width and hip_width:
-    between the two joints; torso_width and torso_depth: half the chest's; hand_size: wrist to fingertip; foot_size: heel
-    to toe; the thicknesses are radii. belly and bust: 0..1.
+    head_size: chin to crown; leg_length: floor to hip joint; arm_length: shoulder to wrist; shoulder_width and
+    hip_width: between the two joints; torso_width and torso_depth: half the chest's; hand_size: wrist to fingertip;
+    foot_size: heel to toe; the thicknesses are radii. belly and bust: 0..1.
     style: one melted surface, boxes, or a loose closed piece per part of the body.
     resolution: cells (smooth) over the height; sides of a piece (parts, blocky) follow from it.
     """
@@ -143,6 +143,7 @@ def humanoid_bones(spec: HumanoidSpec) -> dict[str, Float32]:
     ankle_z = min(0.3 * spec.foot_size * h, 0.3 * hip_z)
     knee_z = ankle_z + 0.5 * (hip_z - ankle_z)
     foot = spec.foot_size * h
+    ball_y, toe_y = 0.012 * h - 0.48 * foot, 0.012 * h - 0.76 * foot
     left = {
         "clavicle": [(0.12 * shoulder_x, 0, arm_z), (shoulder_x, 0, arm_z)],
         "upperarm": [(shoulder_x, 0, arm_z), (elbow_x, 0.003 * h, arm_z)],
@@ -152,8 +153,8 @@ def humanoid_bones(spec: HumanoidSpec) -> dict[str, Float32]:
         "thumb": [(wrist_x + 0.15 * hand, -0.14 * hand, arm_z), (wrist_x + 0.5 * hand, -0.5 * hand, arm_z)],
         "thigh": [(hip_x, 0, hip_z), (1.03 * hip_x, -0.006 * h, knee_z)],
         "calf": [(1.03 * hip_x, -0.006 * h, knee_z), (1.06 * hip_x, 0.012 * h, ankle_z)],
-        "foot": [(1.06 * hip_x, 0.012 * h, ankle_z), (1.1 * hip_x, 0.012 * h - 0.48 * foot, 0.09 * foot)],
-        "ball": [(1.1 * hip_x, 0.012 * h - 0.48 * foot, 0.09 * foot), (1.12 * hip_x, 0.012 * h - 0.76 * foot, 0.09 * foot)],
+        "foot": [(1.06 * hip_x, 0.012 * h, ankle_z), (1.1 * hip_x, ball_y, 0.09 * foot)],
+        "ball": [(1.1 * hip_x, ball_y, 0.09 * foot), (1.12 * hip_x, toe_y, 0.09 * foot)],
     }  # fmt: skip
     for stem, ends in left.items():
         bones[stem + ".L"] = ends

@@ -215,12 +215,18 @@ def _mesh_capsule(solid: Solid, sides: int) -> tuple[Float32, Int32]:
     over = np.cross(axis, across)
     caps = max(2, sides // 4)
     rings = max(1, round(length / max(1e-6, 0.9 * (solid.start_radius + solid.end_radius) / 2)))
-    profile = [(-np.cos(a) * solid.start_radius, np.sin(a) * solid.start_radius)
-               for a in np.linspace(0, np.pi / 2, caps + 1)[:-1]]  # fmt: skip
-    profile += [(length * t, solid.start_radius + t * (solid.end_radius - solid.start_radius))
-                for t in np.linspace(0, 1, rings + 1)]  # fmt: skip
-    profile += [(length + np.sin(a) * solid.end_radius, np.cos(a) * solid.end_radius)
-                for a in np.linspace(0, np.pi / 2, caps + 1)[1:]]  # fmt: skip
+    profile = [
+        (-np.cos(a) * solid.start_radius, np.sin(a) * solid.start_radius)
+        for a in np.linspace(0, np.pi / 2, caps + 1)[:-1]
+    ]
+    profile += [
+        (length * t, solid.start_radius + t * (solid.end_radius - solid.start_radius))
+        for t in np.linspace(0, 1, rings + 1)
+    ]
+    profile += [
+        (length + np.sin(a) * solid.end_radius, np.cos(a) * solid.end_radius)
+        for a in np.linspace(0, np.pi / 2, caps + 1)[1:]
+    ]
     angle = np.arange(sides) * 2 * np.pi / sides
     circle = np.cos(angle)[:, None] * across + np.sin(angle)[:, None] * over
     body = np.concatenate([start + along * axis + radius * circle for along, radius in profile[1:-1]])

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The rigged character every example is made of, and how it is posed.
 
-Frames: metres, Z up, the character faces -Y, its own left is +X (Blender's convention). Rotations are given about the
-character's axes (not the bones') and relative to the parent joint; the identity everywhere is the character's rest pose.
+Frames: metres, Z up, the character faces -Y, its own left is +X (Blender's convention). Rotations are given about
+the character's axes (not the bones') and relative to the parent joint; the identity everywhere is the rest pose.
 """
 
 from __future__ import annotations
