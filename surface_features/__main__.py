@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line, no Blender needed: `python -m surface_features compute | match | benchmark`.
+
+Exit code 0 done, 2 bad usage, 3 bad input, 4 engine failure; every failure is one line on stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .errors import BadInputError, EngineError, SurfaceFeaturesError
+from .progress import JobContext
+from .settings import FeatureSettings
+
+USAGE, INTERRUPTED = 2, 130
+MESHES = "OBJ, PLY, OFF, STL or GLB"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        settings = FeatureSettings(options.backbone, options.views, options.device, getattr(options, "up", "Z"))
+    except BadInputError as error:  # the one thing wrong so far is the command line
+        parser.error(str(error))
+    try:
+        return int(options.run(options, settings))
+    except KeyboardInterrupt:
+        print("Cancelled.", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - whatever happens, the shell gets one line and a code
+        return _tell(error, options.command)
+
+
+def compute(options: argparse.Namespace, settings: FeatureSettings) -> int:
+    """Write one file of features per mesh; a bad mesh does not keep the others from being done."""
+    from .features import compute_features
+    from .io import read_mesh
+
+    outputs = [options.out / f"{mesh.stem}.npz" for mesh in options.mesh]
+    twice = sorted({str(output) for output in outputs if outputs.count(output) > 1})
+    if twice:
+        return _bad_usage(f"Several meshes would be written to {', '.join(twice)}: rename one, or run them apart.")
+    if not _make_folder(options.out):
+        return USAGE
+    code = 0
+    for path, output in zip(options.mesh, outputs, strict=True):
+        start, context = time.perf_counter(), JobContext()
+        try:
+            mesh = read_mesh(path)
+            features = compute_features(mesh, settings, context)
+        except BadInputError as error:
+            code = _tell(error, options.command, path)
+            continue
+        _warn(context, path)
+        _write(output, {"features": features.values, "confidence": features.confidence})
+        vertices, channels = features.values.shape
+        seconds = time.perf_counter() - start
+        print(f"{path} → {output}: {vertices} vertices, {channels} channels, {seconds:.1f} s", flush=True)
+    return code
+
+
+def match(options: argparse.Namespace, settings: FeatureSettings) -> int:
+    """Write, for every vertex of the source, the matching point of the target."""
+    from .correspondence import match_surfaces
+    from .features import compute_features
+    from .io import read_mesh
+
+    if not _make_folder(options.out.parent):
+        return USAGE
+    meshes, features = [], []
+    for path in (options.source, options.target):
+        context = JobContext()
+        try:
+            meshes.append(read_mesh(path))
+            features.append(compute_features(meshes[-1], settings, context))
+        except BadInputError as error:
+            return _tell(error, options.command, path)
+        _warn(context, path)
+    found = match_surfaces(meshes[0], features[0], meshes[1], features[1])
+    arrays = {"target_face": found.face, "target_bary": found.bary, "confidence": found.confidence}
+    _write(options.out, arrays)
+    print(f"{options.source} → {options.target}: {len(found.face)} vertices in {options.out}")
+    return 0
+
+
+def benchmark(options: argparse.Namespace, settings: FeatureSettings) -> int:
+    """Print how far from the truth a correspondence pack's pairs are matched."""
+    from .benchmark import format_table, run_benchmark
+
+    if options.json and not _make_folder(options.json.parent):
+        return USAGE
+
+    def tell_pair(fraction: float, message: str) -> None:
+        if sys.stderr.isatty():
+            print(f"\r\033[K{fraction:4.0%} {message}", end="\r", file=sys.stderr, flush=True)
+
+    report = run_benchmark(options.pack, settings, options.samples, JobContext(tell_pair))
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr)
+    print(format_table(report))
+    if options.json:
+        _write_bytes(options.json, (json.dumps(report.to_json(), indent=1) + "\n").encode())
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m surface_features", description=__doc__.partition("\n")[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    command = commands.add_parser("compute", help="features of meshes, one .npz each", description=compute.__doc__)
+    command.add_argument("mesh", nargs="+", type=Path, metavar="MESH", help=MESHES)
+    command.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for <stem>.npz")
+    _add_settings(command)
+    command.set_defaults(run=compute)
+
+    command = commands.add_parser("match", help="a target's point for every source vertex", description=match.__doc__)
+    command.add_argument("source", type=Path, metavar="SOURCE", help=MESHES)
+    command.add_argument("target", type=Path, metavar="TARGET", help=MESHES)
+    command.add_argument("--out", required=True, type=Path, metavar="FILE", help=".npz to write")
+    _add_settings(command)
+    command.set_defaults(run=match)
+
+    command = commands.add_parser("benchmark", help="errors on a correspondence pack", description=benchmark.__doc__)
+    command.add_argument("pack", type=Path, metavar="PACK", help="folder with pack.json")
+    command.add_argument("--json", type=Path, metavar="FILE", help="also write every number here")
+    command.add_argument(
+        "--samples",
+        type=int,
+        default=1000,
+        metavar="N",
+        help="points of a pair to measure, evenly taken from those it has; 0 for all (default %(default)s)",
+    )
+    _add_settings(command, up=False)
+    command.set_defaults(run=benchmark)
+    return parser
+
+
+def _add_settings(command: argparse.ArgumentParser, *, up: bool = True) -> None:
+    default = FeatureSettings()
+    command.add_argument(
+        "--backbone",
+        default=default.backbone,
+        metavar="B",
+        help="bundled, or a checkpoint folder (default %(default)s)",
+    )
+    command.add_argument(
+        "--views", type=int, default=default.views, metavar="N", help="cameras around the mesh (default %(default)s)"
+    )
+    command.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default=default.device)
+    if up:
+        command.add_argument(
+            "--up",
+            choices=["Z", "Y"],
+            default=default.up,
+            help="the files' up axis, whatever their format (default %(default)s; most OBJ and GLB files are Y up)",
+        )
+
+
+def _tell(error: Exception, command: str, path: Path | None = None) -> int:
+    """Print a failure as one line, naming the file it is about; returns the exit code."""
+    from .engine.wire import readable_failure
+
+    failure = readable_failure(error, command)
+    text = " ".join(str(failure).split())
+    fault = f" [{failure.fault}]" if isinstance(failure, BadInputError) else ""
+    place = f"{path}: " if path is not None and str(path) not in text else ""
+    print(f"{place}{text}{fault}", file=sys.stderr)
+    if not isinstance(error, SurfaceFeaturesError):  # a bug: the report needs the traceback
+        print("\n".join(getattr(failure, "__notes__", ())), file=sys.stderr)
+    return failure.exit_code
+
+
+def _warn(context: JobContext, path: Path) -> None:
+    for warning in context.warnings:
+        print(f"{path}: warning: {warning}", file=sys.stderr)
+
+
+def _bad_usage(message: str) -> int:
+    print(message, file=sys.stderr)
+    return USAGE
+
+
+def _make_folder(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _bad_usage(f"{folder} cannot be a folder for results: {error.strerror}.")
+        return False
+    return True
+
+
+def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write an .npz at exactly `path`, whole or not at all."""
+    import io
+
+    content = io.BytesIO()
+    np.savez(content, **arrays)  # type: ignore[arg-type]  # its stub takes `allow_pickle` for an array
+    _write_bytes(path, content.getvalue())
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        try:
+            partial.write_bytes(content)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise EngineError(f"{path} could not be written: {error.strerror or error}.") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())
