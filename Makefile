@@ -33,7 +33,7 @@ venv: .venv/complete
 	@touch $@
 
 demo: .venv/complete
-	@$(VENV) examples/demo.py
+	@$(VENV) -m examples.demo
 
 test: .venv/complete
 	@$(VENV) -m pytest tests/backend tests/blender
