@@ -182,9 +182,7 @@ def _judge_size(mesh: TriangleMesh, scale: float, findings: list[Finding]) -> No
         findings.append(_finding(mesh, "huge", "info", len(mesh.faces), note))
 
 
-def _sound_faces(
-    mesh: TriangleMesh, points: Float64, faces: Int32, findings: list[Finding]
-) -> tuple[Int32, Int32]:
+def _sound_faces(mesh: TriangleMesh, points: Float64, faces: Int32, findings: list[Finding]) -> tuple[Int32, Int32]:
     """Faces with an area, each only once: (PF, 3) over the welded points, and (PF,) the artist's face of each."""
     corners = points[faces]
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -259,9 +257,7 @@ def _no_area(mesh: TriangleMesh) -> BadInputError:
     )
 
 
-def _finding(
-    mesh: TriangleMesh, fault: str, severity: Literal["info", "mended"], count: int, note: str
-) -> Finding:
+def _finding(mesh: TriangleMesh, fault: str, severity: Literal["info", "mended"], count: int, note: str) -> Finding:
     return Finding(fault, severity, count, f"{mesh.name}: {note}.")
 
 

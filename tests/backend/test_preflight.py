@@ -32,7 +32,8 @@ def assert_sound(result: Preflight, mesh: TriangleMesh) -> None:
     assert len(np.unique(proxy.faces)) == len(proxy.vertices)
     assert proxy.face_areas.min() > 0
     assert result.proxy_vertex.shape == (len(mesh.vertices),)
-    assert 0 <= result.proxy_vertex.min() and result.proxy_vertex.max() < len(proxy.vertices)
+    assert result.proxy_vertex.min() >= 0
+    assert result.proxy_vertex.max() < len(proxy.vertices)
     assert result.proxy_face.shape == (len(proxy.faces),)
     back = np.sort(result.proxy_vertex[mesh.faces[result.proxy_face]], axis=1)
     assert np.array_equal(back, np.sort(proxy.faces, axis=1))

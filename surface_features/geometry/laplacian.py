@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Laplacian of messy meshes, and values spread over a surface with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..mesh import Float32, TriangleMesh
+from .components import vertex_components
+
+Bool = NDArray[np.bool_]
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+SparseMatrix = Any  # scipy.sparse.csc_matrix: SciPy is only imported on use
+
+MIN_MASS = 1e-4  # of the mean: slivers would otherwise dominate M⁻¹
+SOLVE_COLUMNS = 2  # right sides solved at once: SuperLU is twice as fast on two than on many
+MAX_SOLVE_ERROR = 1e-4  # how far the constant function may come out wrong
+
+
+def robust_laplacian(mesh: TriangleMesh) -> tuple[SparseMatrix, SparseMatrix]:
+    """Cotangent Laplacian L and lumped mass matrix M of any mesh, non-manifold and degenerate ones included.
+
+    L (V, V) is negative semidefinite, its rows sum to 0; M (V, V) is diagonal and positive, in the mesh's unit squared;
+    both sparse float64. Rows of vertices without a face are zero in L. "A Laplacian for Nonmanifold Triangle Meshes"
+    (Sharp and Crane 2020).
+    """
+    import robust_laplacian as package
+    from scipy.sparse import csc_matrix, diags
+
+    count = len(mesh.vertices)
+    used, faces = np.unique(mesh.faces, return_inverse=True)
+    vertices = mesh.vertices[used].astype(np.float64)
+    low = vertices.min(axis=0)
+    extent = float((vertices.max(axis=0) - low).max())
+    stiffness, mass = package.mesh_laplacian((vertices - low) / extent, faces.reshape(-1, 3))
+    stiffness = stiffness.tocoo()
+    laplacian = csc_matrix((-stiffness.data, (used[stiffness.row], used[stiffness.col])), shape=(count, count))
+    masses = np.full(count, 0.0)
+    masses[used] = mass.diagonal()
+    masses = np.maximum(masses, MIN_MASS * masses[used].mean()) * extent**2
+    return laplacian, diags(masses, format="csc")
+
+
+def inpaint(mesh: TriangleMesh, values: Float32, known: Bool) -> Float32:
+    """Values of the unknown vertices, as smooth along the surface as the known ones allow.
+
+    values: (V, K) or (V,), unknown rows are not read; known: (V,) bool. Returns the values as float32, known rows as
+    they were. Minimises tr(WᵀQW) with Q = -L + L M⁻¹ L on the mesh at unit size, "Robust Skin Weights Transfer via
+    Weight Inpainting" (SIGGRAPH Asia 2023). The result may overshoot the range of the known values. Parts of the mesh
+    without a known vertex, and vertices without a face, take the values of the nearest known vertex in space. A
+    surface too uneven for Q is solved with -L alone; one too uneven for that takes the nearest known values.
+    Raises ValueError when nothing is known.
+    """
+    table = np.asarray(values, np.float32).reshape(len(mesh.vertices), -1)
+    if not known.any():
+        raise ValueError("inpaint needs at least one known vertex")
+    filled = np.where(known[:, None], table, np.float32(0))
+    if not known.all():
+        part = vertex_components(mesh.faces, len(mesh.vertices))
+        reached = np.bincount(part, known) > 0
+        unknown = np.flatnonzero(~known & reached[part])
+        lost = np.flatnonzero(~known & ~reached[part])
+        if len(unknown):
+            solved = _solve(mesh, filled, known, unknown)
+            if solved is None:
+                lost = np.flatnonzero(~known)
+            else:
+                filled[unknown] = solved
+        if len(lost):
+            filled[lost] = filled[_nearest_known(mesh, known, lost)]
+    return filled.reshape(np.shape(values))
+
+
+def _solve(mesh: TriangleMesh, filled: Float32, known: Bool, unknown: Int64) -> Float64 | None:
+    """(U, K) values of the unknown vertices, or None when the surface is too uneven to solve anything on."""
+    low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
+    unit = np.float32(max(float((high - low).max()), np.finfo(np.float32).tiny))
+    laplacian, mass = robust_laplacian(TriangleMesh((mesh.vertices - low) / unit, mesh.faces, mesh.name))
+    inverse = mass.copy()
+    inverse.data = 1 / inverse.data
+    given = np.flatnonzero(known)
+    # The constant function rides along: it must come out as 1, and what is left of its error is divided away.
+    right = np.concatenate([filled[given], np.ones((len(given), 1), np.float32)], axis=1).astype(np.float64)
+    for energy in (lambda: -laplacian + laplacian @ inverse @ laplacian, lambda: -laplacian):
+        rows = energy().tocsr()[unknown].tocsc()
+        solution = _solve_columns(rows[:, unknown], -(rows[:, given] @ right))
+        if solution is None:
+            continue
+        ones = solution[:, -1:]
+        if np.isfinite(solution).all() and np.abs(ones - 1).max() < MAX_SOLVE_ERROR:
+            return solution[:, :-1] / ones
+    return None
+
+
+def _solve_columns(matrix: SparseMatrix, right: Float64) -> Float64 | None:
+    """matrix⁻¹ · right for a symmetric positive definite matrix; None where it is singular."""
+    from scipy.sparse.linalg import splu
+
+    try:
+        # Symmetric ordering and no pivoting: the fill of a Cholesky factorisation.
+        factors = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    except RuntimeError:  # "Factor is exactly singular"
+        return None
+    solution = np.zeros(right.shape, order="F")
+    busy = np.flatnonzero(right.any(axis=0))
+    for start in range(0, len(busy), SOLVE_COLUMNS):
+        columns = busy[start : start + SOLVE_COLUMNS]
+        solution[:, columns] = factors.solve(np.asfortranarray(right[:, columns]))
+    return solution
+
+
+def _nearest_known(mesh: TriangleMesh, known: Bool, wanted: Int64) -> Int64:
+    from scipy.spatial import cKDTree
+
+    given = np.flatnonzero(known)
+    return given[cKDTree(mesh.vertices[given]).query(mesh.vertices[wanted])[1]]
