@@ -20,6 +20,7 @@ from examples.characters import (
     rest_pose_a,
     walk_cycle,
 )
+from examples.quadruped import QuadrupedSpec, build_quadruped, random_quadruped, random_stance, trot_cycle
 from examples.skeleton import mirror_name
 
 SPECS = {
@@ -40,9 +41,9 @@ SPECS = {
 }
 
 
-@pytest.fixture(scope="module", params=list(SPECS))
+@pytest.fixture(scope="module", params=[*SPECS, "animal"])
 def character(request: pytest.FixtureRequest) -> Character:
-    return build_humanoid(SPECS[request.param])
+    return build_humanoid(SPECS[request.param]) if request.param in SPECS else build_quadruped(QuadrupedSpec())
 
 
 def _same_points(source: Character, target: Character) -> np.ndarray:
@@ -83,14 +84,14 @@ def test_smooth_characters_are_one_piece() -> None:
 
 
 def test_weights_are_a_blend_of_a_bone_and_its_neighbours(character: Character) -> None:
-    assert character.weights.shape == (len(character.vertices), len(HUMANOID_JOINTS))
+    assert character.weights.shape == (len(character.vertices), len(character.joints))
     assert (character.weights >= 0).all()
     np.testing.assert_allclose(character.weights.sum(1), 1, atol=1e-5)
     weighted = character.weights > 0
     for joint, name in enumerate(character.joints):
         other = character.joints.index(mirror_name(name))
         # The breastbone and the crotch lie between both sides; nothing further out may.
-        if other != joint and not name.startswith(("clavicle", "thigh")):
+        if other != joint and not name.startswith(("clavicle", "thigh", "upperarm", "ear")):
             assert not (weighted[:, joint] & weighted[:, other]).any(), f"{name} and its mirror share a vertex"
 
 
@@ -99,9 +100,10 @@ def test_left_is_plus_x_and_the_face_looks_towards_minus_y(character: Character)
     right = np.array([name.endswith(".R") for name in character.joints])[character.bone]
     assert (character.vertices[left, 0] > -0.05).all()
     assert (character.vertices[right, 0] < 0.05).all()
-    toes = character.bone == character.joints.index("ball.L")
-    heel = character.bone == character.joints.index("calf.L")
-    assert character.vertices[toes, 1].mean() < character.vertices[heel, 1].mean() - 0.05
+    toe_bone = "ball.L" if "ball.L" in character.joints else "forefoot.L"
+    heel_bone = "calf.L" if "ball.L" in character.joints else "pastern.L"
+    toes, heel = (character.bone == character.joints.index(bone) for bone in (toe_bone, heel_bone))
+    assert character.vertices[toes, 1].mean() < character.vertices[heel, 1].mean() - 0.03
 
 
 def test_the_same_coordinate_is_the_same_place_on_other_bodies() -> None:
@@ -118,7 +120,8 @@ def test_the_same_coordinate_is_the_same_place_on_other_bodies() -> None:
 
 
 def test_posing_keeps_bone_lengths_and_the_shape_of_rigid_parts(character: Character) -> None:
-    posed = pose_character(character, random_pose(np.random.default_rng(3)))
+    make = random_pose if character.joints == HUMANOID_JOINTS else random_stance
+    posed = pose_character(character, make(np.random.default_rng(3)))
     length = [np.linalg.norm(c.bones[:, 1] - c.bones[:, 0], axis=1) for c in (character, posed)]
     np.testing.assert_allclose(length[1], length[0], rtol=1e-4)
     for joint in range(len(character.joints)):
@@ -148,6 +151,18 @@ def test_walking_swings_arms_against_legs() -> None:
     for phase, front, behind in ((0.25, ".L", ".R"), (0.75, ".R", ".L")):
         assert forward[phase]["calf" + front] > forward[phase]["calf" + behind] + 0.2
         assert forward[phase]["hand" + behind] > forward[phase]["hand" + front] + 0.1
+
+
+def test_trotting_moves_diagonal_legs_together() -> None:
+    animal = build_quadruped(random_quadruped(np.random.default_rng(2)))
+    posed = pose_character(animal, trot_cycle(0.25))
+    shift = {
+        name: float((posed.bones - animal.bones)[animal.joints.index(name), 1, 1])
+        for name in ("forefoot.L", "forefoot.R", "hindfoot.L", "hindfoot.R")
+    }
+    assert shift["forefoot.L"] * shift["hindfoot.R"] > 0
+    assert shift["forefoot.R"] * shift["hindfoot.L"] > 0
+    assert shift["forefoot.L"] * shift["forefoot.R"] < 0
 
 
 def test_the_same_seed_makes_the_same_character() -> None:
