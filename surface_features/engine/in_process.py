@@ -8,7 +8,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from ..errors import EngineError, JobCancelled, SurfaceFeaturesError
 from ..progress import JobContext
-from ..tasks import run_task
 from .protocol import JobRequest, JobResult, JobState
 from .wire import readable_failure
 
@@ -48,6 +47,8 @@ class InProcessJob:
     def _run(self) -> JobResult:
         if self._cancelled.is_set():
             raise JobCancelled("Cancelled.")
+        from ..tasks import run_task  # the tasks know this package's requests
+
         try:
             return run_task(self._request, JobContext(self._tell, self._cancelled.is_set))
         except SurfaceFeaturesError:
