@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pictures of shapes whose pictures are known."""
+
+import numpy as np
+
+from surface_features.mesh import TriangleMesh
+from surface_features.views.cameras import fibonacci_directions, look_from, place_cameras
+from surface_features.views.render import Raycaster, render_views
+
+from .shapes import box, icosphere
+
+
+def test_cameras_stand_all_around_and_mostly_at_the_height_of_the_horizon():
+    directions = fibonacci_directions(24)
+    assert np.allclose(np.linalg.norm(directions, axis=1), 1, atol=1e-5)
+    assert np.linalg.norm(directions.mean(axis=0)) < 0.05
+    heights = np.abs(directions[:, 2])
+    assert (heights < 0.5).mean() > 0.6
+    assert heights.max() > 0.7
+
+
+def test_cameras_keep_z_up_in_the_picture_and_look_at_the_origin():
+    for rotation, direction in zip(look_from(fibonacci_directions(9)), fibonacci_directions(9), strict=True):
+        assert np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-5)
+        assert np.linalg.det(rotation) > 0
+        assert np.allclose(rotation @ direction, [0, 0, 1], atol=1e-5)
+        assert (rotation @ np.float32([0, 0, 1]))[1] > 0
+
+
+def test_every_camera_sees_the_whole_mesh():
+    mesh = box((0.3, 0.7, 2.0))
+    cameras = place_cameras(mesh.vertices, 24)
+    for index in range(24):
+        assert np.abs(cameras.project(mesh.vertices, index)[:, :2]).max() <= 1
+
+
+def test_a_sphere_is_a_disc_with_round_normals():
+    mesh = icosphere(4)
+    views = render_views(Raycaster(mesh), place_cameras(mesh.vertices, 3, margin=1.0), 64)
+    seen = views.face_ids >= 0
+    assert np.allclose(seen.mean(axis=(1, 2)), np.pi / 4, atol=0.01)
+    assert np.allclose(np.linalg.norm(views.normals[seen], axis=-1), 1, atol=1e-4)
+    step = (np.arange(64) + 0.5) / 32 - 1
+    x, y = np.meshgrid(step, -step)
+    assert np.abs(views.normals[0, ..., 0] - x)[seen[0]].mean() < 0.05
+    assert np.abs(views.normals[0, ..., 1] - y)[seen[0]].mean() < 0.05
+    assert views.depth[0, 32, 32] > 0.98
+
+
+def test_hit_points_lie_where_the_pixel_looks():
+    mesh = icosphere(3)
+    cameras = place_cameras(mesh.vertices, 2)
+    views = render_views(Raycaster(mesh), cameras, 32)
+    row, column = 10, 20
+    corners = mesh.vertices[mesh.faces[views.face_ids[1, row, column]]]
+    point = views.bary[1, row, column] @ corners
+    place = cameras.project(point[None], 1)[0]
+    assert np.allclose(place[:2], [(column + 0.5) / 16 - 1, 1 - (row + 0.5) / 16], atol=1e-4)
+
+
+def test_normals_face_the_camera_even_on_inside_out_meshes():
+    mesh = box()
+    flipped = TriangleMesh(mesh.vertices, mesh.faces[:, ::-1])
+    cameras = place_cameras(mesh.vertices, 4)
+    right, wrong = (render_views(Raycaster(m), cameras, 32) for m in (mesh, flipped))
+    assert (right.normals[..., 2] >= 0).all()
+    assert np.allclose(right.normals, wrong.normals, atol=1e-5)
+
+
+def test_visibility_knows_front_from_back():
+    mesh = icosphere(3)
+    direction = np.float32([0, -1, 0])
+    visible = Raycaster(mesh).visible(mesh.vertices, direction, 1e-3)
+    facing = mesh.vertices @ direction
+    assert visible[facing > 0.1].all()
+    assert not visible[facing < -0.1].any()
