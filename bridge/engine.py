@@ -102,9 +102,7 @@ def _candidates() -> Iterator[str]:
 def _has_torch(python: str) -> bool:
     # isolated (-I): neither this session's variables nor the current folder decide what is found
     try:
-        return (
-            subprocess.run([python, "-I", "-c", _HAS_TORCH], capture_output=True, timeout=_PROBE_TIMEOUT_S).returncode
-            == 0
-        )
+        command = [python, "-I", "-c", _HAS_TORCH]
+        return subprocess.run(command, check=False, capture_output=True, timeout=_PROBE_TIMEOUT_S).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False  # not a Python that can be used; the next one is asked

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import bpy
 import numpy as np
 from mathutils import Matrix, Vector
@@ -37,27 +39,25 @@ def copy_armature(
 
 
 def _point_at_copy(copy: bpy.types.Object, original: bpy.types.Object) -> None:
-    for bone in copy.pose.bones:
-        for constraint in bone.constraints:
-            for holder in (constraint, *getattr(constraint, "targets", ())):
-                for pointer in ("target", "pole_target"):
-                    if getattr(holder, pointer, None) == original:
-                        setattr(holder, pointer, copy)
-    for owner, old in ((copy, original), (copy.data, original.data)):
+    constraints = [constraint for bone in copy.pose.bones for constraint in bone.constraints]
+    holders = [holder for constraint in constraints for holder in (constraint, *getattr(constraint, "targets", ()))]
+    for holder, pointer in itertools.product(holders, ("target", "pole_target")):
+        if getattr(holder, pointer, None) == original:
+            setattr(holder, pointer, copy)
+    for owner in (copy, copy.data):
         if owner.animation_data is None:
             continue
-        for driver_curve in owner.animation_data.drivers:
-            for variable in driver_curve.driver.variables:
-                for target in variable.targets:
-                    if target.id in (original, old):
-                        target.id = copy if target.id == original else copy.data
+        variables = [variable for curve in owner.animation_data.drivers for variable in curve.driver.variables]
+        for target in (target for variable in variables for target in variable.targets):
+            if target.id in (original, original.data):
+                target.id = copy if target.id == original else copy.data
 
 
 def place_bones(context: bpy.types.Context, armature: bpy.types.Object, names: list[str], ends: Float32) -> None:
     """Put the named bones of a local, visible armature where they belong. Object Mode before and after.
 
-    ends: (B, 2, 3) heads and tails in world space. A bone's roll turns with the bone, by the smallest rotation. Connected
-    bones stay connected: their heads are their parents' tails.
+    ends: (B, 2, 3) heads and tails in world space. A bone's roll turns with the bone, by the smallest rotation.
+    Connected bones stay connected: their heads are their parents' tails.
     """
     previous = context.view_layer.objects.active
     context.view_layer.objects.active = armature

@@ -125,12 +125,11 @@ def run_blocking(context: bpy.types.Context, plan: JobPlan, engine: Engine) -> O
     status.begin(plan.title)
     try:
         run = JobRun(plan, engine)
-        told = ""
-        while not _step_or_cancel(run):
-            text = f"{plan.title}: {run.fraction:4.0%}  {run.message}"
-            if text != told:
-                print(told := text, flush=True)
-            time.sleep(_BLOCKING_INTERVAL_S)
+        try:
+            _wait(run)
+        except KeyboardInterrupt:  # Ctrl-C in the terminal is this mode's Escape
+            run.cancel()
+            raise JobCancelled("Cancelled; nothing was changed.") from None
         return run.finish(context, push_undo=False)[0]
     finally:
         status.running = False
@@ -143,9 +142,11 @@ def tell_failure(error: SurfaceFeaturesError) -> str:
     return "Cancelled; nothing was changed." if isinstance(error, JobCancelled) else str(error)
 
 
-def _step_or_cancel(run: JobRun) -> bool:
-    try:
-        return run.step()
-    except KeyboardInterrupt:  # Ctrl-C in the terminal is this mode's Escape
-        run.cancel()
-        raise JobCancelled("Cancelled; nothing was changed.") from None
+def _wait(run: JobRun) -> None:
+    told = ""
+    while not run.step():
+        text = f"{run.plan.title}: {run.fraction:4.0%}  {run.message}"
+        if text != told:
+            print(text, flush=True)
+            told = text
+        time.sleep(_BLOCKING_INTERVAL_S)

@@ -92,7 +92,7 @@ def _enter_mode(context: bpy.types.Context, mode: str, active_uid: int, members:
     for obj in bystanders:
         obj.select_set(False)
     context.view_layer.objects.active = objects[active_uid]
-    bpy.ops.object.mode_set(mode=mode)
+    bpy.ops.object.mode_set(mode=mode)  # type: ignore[arg-type]  # the stub wants the names spelled out
     for obj in bystanders:
         obj.select_set(True)
 

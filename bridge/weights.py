@@ -37,7 +37,7 @@ def weights_on_whole(whole: WholeMesh, weights: Float32, names: Sequence[str]) -
     if whole.swapped.any():
         flipped = [bpy.utils.flip_name(name) for name in names]
         twin = [names.index(name) if name in names else index for index, name in enumerate(flipped)]
-        all_weights[whole.swapped] = all_weights[np.ix_(whole.swapped, twin)]
+        all_weights[whole.swapped] = all_weights[whole.swapped][:, twin]
     return all_weights
 
 

@@ -28,7 +28,7 @@ class JobOperator(_Base):
     _workspace: str
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def poll(cls, _context: bpy.types.Context) -> bool:
         if status.running:
             cls.poll_message_set("Wait for the running job, or cancel it")
             return False

@@ -24,7 +24,7 @@ from .selection import selected_meshes
 def plan_compute_features(
     objects: Sequence[bpy.types.Object],
     settings: JobSettings,
-    take: Callable[[str, Float32, Float32], None] = lambda name, features, confidence: None,
+    take: Callable[[str, Float32, Float32], None] | None = None,
 ) -> JobPlan:
     """The job that computes features of mesh objects and so leaves them in the cache.
 
@@ -48,7 +48,8 @@ def plan_compute_features(
             confidence = result.arrays["confidence"][: whole.own_count]
             if len(features) != whole.own_count:
                 raise EngineError(f"{name}: the engine's features do not fit the mesh. Run again.")
-            take(name, features, confidence)
+            if take is not None:
+                take(name, features, confidence)
             total += whole.own_count
             confidence_sum += float(np.sum(confidence))
             seconds += float(result.info["timings"]["total"])
@@ -66,7 +67,7 @@ def plan_show_features(objects: Sequence[bpy.types.Object], settings: JobSetting
     for obj in unique:
         check_editable(obj)
     wholes = [read_whole_mesh(obj) for obj in unique]
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for index, whole in enumerate(wholes):
         arrays[f"vertices_{index}"] = whole.mesh.vertices
         arrays[f"faces_{index}"] = whole.mesh.faces

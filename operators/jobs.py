@@ -20,7 +20,7 @@ class SURFACE_FEATURES_OT_cancel_job(bpy.types.Operator):
     bl_description = "Stop the running job; nothing is changed"
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def poll(cls, _context: bpy.types.Context) -> bool:
         if not status.running:
             cls.poll_message_set("No job is running")
         return status.running

@@ -11,7 +11,10 @@ from ..surface_features.errors import BadInputError
 
 
 def source_and_others(context: bpy.types.Context) -> tuple[bpy.types.Object, list[bpy.types.Object]]:
-    """The active mesh, and everything else that is selected. Raises `BadInputError` for an active object of another kind."""
+    """The active mesh, and everything else that is selected.
+
+    Raises `BadInputError` for an active object of another kind.
+    """
     source = context.view_layer.objects.active
     if source is None or source.type != "MESH":
         raise BadInputError(

@@ -62,7 +62,8 @@ def read_skin(source: bpy.types.Object) -> Skin:
     armature = find_armature(source)
     if armature is None:
         raise BadInputError(
-            f"{source.name}: no armature deforms it. The active object is the source: make the rigged character active.",
+            f"{source.name}: no armature deforms it. The active object is the source: "
+            "make the rigged character active and run again.",
             fault="no_armature",
         )
     bones = deform_bones(armature)

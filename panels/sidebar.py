@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import textwrap
+from typing import TYPE_CHECKING
 
 import bpy
 
@@ -15,7 +16,13 @@ MOST_TARGETS = 8
 _PIXELS_PER_LETTER = 7.5
 
 
-class _SidebarPanel:
+if TYPE_CHECKING:
+    _Base = bpy.types.Panel
+else:
+    _Base = object  # a panel without an identifier of its own must not look like one to Blender
+
+
+class _SidebarPanel(_Base):
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = "Surface Features"
@@ -27,6 +34,7 @@ class SURFACE_FEATURES_PT_main(_SidebarPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
+        assert layout is not None
         _draw_selection(layout.box().column(align=True), context)
         _draw_job(layout, context)
 
@@ -54,11 +62,8 @@ class SURFACE_FEATURES_PT_transfer(_SidebarPanel, bpy.types.Panel):
         settings = get_settings(context)
         column = self.layout.column(align=True)
         column.scale_y = 1.3
-        for idname, icon in (
-            ("surface_features.transfer_weights", "MOD_DATA_TRANSFER"),
-            ("surface_features.rig", "OUTLINER_OB_ARMATURE"),
-        ):
-            column.operator(idname, icon=icon).replace = settings.replace
+        column.operator("surface_features.transfer_weights", icon="MOD_DATA_TRANSFER").replace = settings.replace
+        column.operator("surface_features.rig", icon="OUTLINER_OB_ARMATURE").replace = settings.replace
         self.layout.prop(settings, "replace")
 
 
@@ -123,18 +128,19 @@ def _draw_job(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         column.operator("surface_features.cancel_job", icon="CANCEL")
         return
     if status.report:
-        _draw_text(layout, context, status.report, "ERROR" if status.report_is_error else "CHECKMARK")
+        _draw_text(layout, context, status.report, is_problem=status.report_is_error)
     for warning in status.warnings:
-        _draw_text(layout, context, warning, "ERROR")
+        _draw_text(layout, context, warning, is_problem=True)
 
 
-def _draw_text(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str) -> None:
+def _draw_text(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, *, is_problem: bool) -> None:
     """Text over as many lines as the sidebar's width needs: Blender's labels do not wrap."""
     width = context.region.width / context.preferences.system.ui_scale
     column = layout.column(align=True)
-    for line in textwrap.wrap(text, max(int(width / _PIXELS_PER_LETTER) - 4, 12)):
-        column.label(text=line, icon=icon, translate=False)
-        icon = "BLANK1"
+    first, *others = textwrap.wrap(text, max(int(width / _PIXELS_PER_LETTER) - 4, 12))
+    column.label(text=first, icon="ERROR" if is_problem else "CHECKMARK", translate=False)
+    for line in others:
+        column.label(text=line, icon="BLANK1", translate=False)
 
 
 CLASSES = (
