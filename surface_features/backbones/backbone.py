@@ -124,13 +124,14 @@ def load_cached(name: str, device: str) -> Backbone:
 
 def _load_model(checkpoint: Checkpoint) -> DenseModel:
     import transformers
+    from safetensors import SafetensorError
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     try:
         body: Any = transformers.AutoModel.from_pretrained(checkpoint.folder, local_files_only=True)
         head = _load_head(checkpoint, body.config.hidden_size) if checkpoint.dim else None
-    except (OSError, ValueError, KeyError, RuntimeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, AttributeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BackboneError(f"Backbone {checkpoint.folder} cannot be loaded: {reason}") from error
     return DenseModel(body.float(), head, checkpoint.patch_size)
