@@ -68,6 +68,7 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext)
             if finding.severity == "mended":
                 context.warn(finding.message)
     with context.stage("load"):
+        context.report(0.03, "Loading the model")
         backbone = load_backbone(settings.backbone, settings.device)
     with context.stage("render"):
         context.report(0.05, f"Rendering {mesh.name}")
@@ -76,6 +77,7 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext)
         views = render_views(raycaster, cameras, backbone.checkpoint.image_size)
     with context.stage("backbone"):
         inner = context.span(0.2, 0.7)
+        inner.report(0.0, f"Looking at {mesh.name}")
         cells = backbone.encode(
             backbone.pictures(views), context.warn, lambda done: inner.report(done, f"Looking at {mesh.name}")
         )

@@ -89,7 +89,9 @@ class Backbone:
     def _batch_size(self) -> int:
         tokens = (self.checkpoint.image_size // self.checkpoint.patch_size) ** 2
         free = torch.cuda.mem_get_info(self.device)[0] if self.device.type == "cuda" else 2 << 30
-        return int(np.clip(free // 4 // (tokens * BYTES_PER_TOKEN), 1, 64))
+        # A CPU gains nothing from more, and the user sees the progress move.
+        most = 8 if self.device.type == "cpu" else 64
+        return int(np.clip(free // 4 // (tokens * BYTES_PER_TOKEN), 1, most))
 
     def _shrink(self, batch: int, warn: Callable[[str], None]) -> int:
         if self.device.type == "cuda":
