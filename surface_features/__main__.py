@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -61,7 +62,8 @@ def compute(options: argparse.Namespace, settings: FeatureSettings) -> int:
             code = _tell(error, options.command, path)
             continue
         _warn(context, path)
-        _write(output, {"features": features.values, "confidence": features.confidence})
+        arrays = {"features": features.values, "confidence": features.confidence}
+        _write(output, partial(np.savez, **arrays))
         vertices, channels = features.values.shape
         seconds = time.perf_counter() - start
         print(f"{path} → {output}: {vertices} vertices, {channels} channels, {seconds:.1f} s", flush=True)
@@ -87,7 +89,7 @@ def match(options: argparse.Namespace, settings: FeatureSettings) -> int:
         _warn(context, path)
     found = match_surfaces(meshes[0], features[0], meshes[1], features[1])
     arrays = {"target_face": found.face, "target_bary": found.bary, "confidence": found.confidence}
-    _write(options.out, arrays)
+    _write(options.out, partial(np.savez, **arrays))
     print(f"{options.source} → {options.target}: {len(found.face)} vertices in {options.out}")
     return 0
 
@@ -108,7 +110,8 @@ def benchmark(options: argparse.Namespace, settings: FeatureSettings) -> int:
         print("\r\033[K", end="", file=sys.stderr)
     print(format_table(report))
     if options.json:
-        _write_bytes(options.json, (json.dumps(report.to_json(), indent=1) + "\n").encode())
+        content = json.dumps(report.to_json(), indent=1) + "\n"
+        _write(options.json, lambda file: file.write(content.encode()))
     return 0
 
 
@@ -198,23 +201,12 @@ def _make_folder(folder: Path) -> bool:
     return True
 
 
-def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write an .npz at exactly `path`, whole or not at all."""
-    import io
+def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file of exactly this name, whole or not at all."""
+    from .files import write_atomically
 
-    content = io.BytesIO()
-    np.savez(content, **arrays)  # type: ignore[arg-type]  # its stub takes `allow_pickle` for an array
-    _write_bytes(path, content.getvalue())
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        try:
-            partial.write_bytes(content)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_atomically(path, write)
     except OSError as error:
         raise EngineError(f"{path} could not be written: {error.strerror or error}.") from error
 

@@ -208,11 +208,12 @@ def test_a_full_disk_under_the_request_is_one_sentence(tmp_path):
         "from tests.backend.engine_helpers import quick_engine; from surface_features.engine import JobRequest\n"
         "engine = quick_engine(Path(sys.argv[1]))\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))\n"
-        "job = engine.submit(JobRequest('nap', {'a': np.zeros(10**6)}, {'seconds': 0.01}))\n"
+        "request = JobRequest('nap', {'a': np.zeros(10**6)}, {'seconds': 0.01})\n"
+        "job = engine.submit(request)\n"
         "try: job.result(60)\n"
         "except Exception as error: print(type(error).__name__, error)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
-        "print(engine.submit(JobRequest('nap', {'a': np.zeros(10**6)}, {'seconds': 0.01})).result(60).arrays['a'].shape)\n"
+        "print(engine.submit(request).result(60).arrays['a'].shape)\n"
         "engine.close()\n"
     )
     command = [sys.executable, "-c", script, str(tmp_path)]
