@@ -72,6 +72,10 @@ class Wardrobe:
         for bones in GARMENTS.values():
             if rng.uniform() < 0.35 * amount:
                 self._add_shell(mesh, posed[:count], normals, bones, size, rng)
+        if rng.uniform() < 0.3 * amount:
+            self._add_cape(mesh, posed[:count], size, rng)
+        if rng.uniform() < 0.3 * amount:
+            self._add_hat(mesh, posed[:count], rng)
         for _ in range(rng.poisson(1.5 * amount)):
             self._add_prop(mesh, posed[:count], normals, size, rng)
         return mesh
@@ -92,6 +96,51 @@ class Wardrobe:
         waves = np.sin(body[used] @ rng.normal(size=(3, 3)) * 12 / size + rng.uniform(0, 6, 3)).mean(axis=1)
         offset = size * (rng.uniform(0.003, 0.03) * (1 + 0.5 * waves))
         mesh.add(body[used] + normals[used] * offset[:, None], faces.reshape(-1, 3), used)
+
+    def _add_cape(self, mesh, body, size, rng) -> None:
+        """A sheet hanging from the shoulders behind the back, belonging to the torso; it swings out of the way of legs."""
+        torso = np.flatnonzero(self._bones(("spine", "pelvis", "clavicle"))[self.dominant])
+        points = body[torso]
+        down = points[points[:, 1] <= np.quantile(points[:, 1], 0.2)].mean(axis=0)
+        top = points[points[:, 1] >= np.quantile(points[:, 1], 0.8)].mean(axis=0)
+        spine = top - down
+        length = float(np.linalg.norm(spine))
+        left = body[self._bones(("upperarm_l",))[self.dominant]].mean(axis=0)
+        right = body[self._bones(("upperarm_r",))[self.dominant]].mean(axis=0)
+        across = (left - right) / np.linalg.norm(left - right)
+        behind = np.cross(spine / length, across)
+        depth = np.quantile((points - top) @ behind, 0.95) + size * rng.uniform(0.005, 0.04)
+        half, drop = length * rng.uniform(0.35, 0.7), length * rng.uniform(0.9, 2.0)
+        u, v = np.meshgrid(np.linspace(-1, 1, 9), np.linspace(0, 1, 12))
+        u, v = u.ravel(), v.ravel()
+        swing = rng.uniform(0.0, 0.5) * v**2 * drop + 0.05 * size * np.cos(u * rng.uniform(1, 4)) * v
+        sheet = top + across * (u * half * (0.7 + 0.3 * v))[:, None] - (spine / length) * (v * drop)[:, None]
+        sheet = sheet + behind * (depth + swing)[:, None]
+        corner = (np.arange(11)[:, None] * 9 + np.arange(8)).ravel()
+        faces = np.concatenate(
+            [np.stack([corner, corner + 1, corner + 9], 1), np.stack([corner + 1, corner + 10, corner + 9], 1)]
+        )
+        mesh.add(sheet, faces, torso[cKDTree(points).query(sheet)[1]])
+
+    def _add_hat(self, mesh, body, rng) -> None:
+        """A cone, dome or cylinder over the crown, some with a wide brim; it belongs to the head."""
+        head = np.flatnonzero(self._bones(("head",))[self.dominant])
+        index = self.model.bone_index["neck_01"]
+        neck = body[self.dominant == index].mean(axis=0)
+        up = body[head].mean(axis=0) - neck
+        up = up / np.linalg.norm(up)
+        height = (body[head] - neck) @ up
+        radius = float(np.quantile(np.linalg.norm(np.cross(body[head] - neck, up), axis=1), 0.9))
+        seat = neck + up * float(np.quantile(height, rng.uniform(0.75, 0.95)))
+        turn = Rotation.align_vectors(up[None], [[0, 0, 1]])[0] * Rotation.from_euler("xy", rng.normal(0, 0.15, 2))
+        crown, faces = _PRIMITIVES[int(rng.choice([1, 2, 3]))]
+        pieces = [(crown * [1, 1, rng.uniform(0.6, 2.0)] * rng.uniform(0.9, 1.25), faces)]
+        if rng.uniform() < 0.6:
+            brim, faces = _PRIMITIVES[2]
+            pieces.append((brim * [rng.uniform(1.3, 2.4), rng.uniform(1.3, 2.4), 0.05], faces))
+        for points, faces in pieces:
+            placed = turn.apply(points * radius) + seat
+            mesh.add(placed, faces, head[cKDTree(body[head]).query(placed)[1]])
 
     def _add_prop(self, mesh, body, normals, size, rng) -> None:
         """A box, ball or tube on the head, back, belt, shoulder or in a hand; it belongs to the surface it sits on."""

@@ -237,6 +237,18 @@ def sample_proportions(rng: np.random.Generator, strength: float) -> Proportions
     return Proportions(along, across)
 
 
+def sample_chibi(rng: np.random.Generator) -> Proportions:
+    """Game-figure proportions: a head of a third to half the height, short limbs, stout hands and feet."""
+    head, limb = float(rng.uniform(1.9, 3.3)), float(rng.uniform(0.45, 0.8))
+    thick = float(rng.uniform(1.0, 1.7))
+    along = {part: limb * float(rng.uniform(0.85, 1.15)) for part in PARTS}
+    across = {part: thick * limb * float(rng.uniform(0.85, 1.2)) * 1.3 for part in PARTS}
+    for part, size in (("head", head), ("hand", rng.uniform(0.8, 1.6)), ("foot", rng.uniform(0.8, 1.5))):
+        along[part] = across[part] = float(size)
+    along["neck"] = float(rng.uniform(0.1, 0.6))
+    return Proportions(along, across)
+
+
 def sample_pose(model: HumanModel, person: Person, rng: np.random.Generator, strength: float) -> np.ndarray:
     """Random joint rotations (B, 3, 3) in the rest frame, within what people can do.
 

@@ -7,6 +7,8 @@ along it, on the same side of its axis. That is true to a few centimetres, not t
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
@@ -81,9 +83,31 @@ def _axis(heads: np.ndarray, tails: np.ndarray, bones: list[int]) -> np.ndarray:
     return np.stack([heads[bones[0]], tails[bones[-1]]])
 
 
-def sample_procedural(chart: TemplateChart, rng: np.random.Generator) -> Labelled:
+def chibi_spec(rng: np.random.Generator) -> HumanoidSpec:
+    """A random character with a head of a third to half its height, short limbs, and often a cape or a hat."""
+    return replace(
+        random_humanoid(rng),
+        head_size=float(rng.uniform(0.33, 0.52)),
+        neck_length=float(rng.uniform(0.005, 0.02)),
+        leg_length=float(rng.uniform(0.16, 0.28)),
+        arm_length=float(rng.uniform(0.14, 0.24)),
+        shoulder_width=float(rng.uniform(0.2, 0.3)),
+        hip_width=float(rng.uniform(0.12, 0.18)),
+        torso_width=float(rng.uniform(0.1, 0.16)),
+        torso_depth=float(rng.uniform(0.08, 0.12)),
+        arm_thickness=float(rng.uniform(0.035, 0.06)),
+        leg_thickness=float(rng.uniform(0.05, 0.075)),
+        hand_size=float(rng.uniform(0.07, 0.14)),
+        foot_size=float(rng.uniform(0.12, 0.2)),
+        style=str(rng.choice(["smooth", "blocky", "parts"], p=[0.35, 0.15, 0.5])),
+        cape=bool(rng.random() < 0.5),
+        hat=str(rng.choice(["none", "brim", "helmet", "hood", "horns"], p=[0.3, 0.2, 0.2, 0.15, 0.15])),
+    )
+
+
+def sample_procedural(chart: TemplateChart, rng: np.random.Generator, *, chibi: bool = False) -> Labelled:
     """A random procedural character in a T, A or random pose, Z up."""
-    character = build_humanoid(random_humanoid(rng))
+    character = build_humanoid(chibi_spec(rng) if chibi else random_humanoid(rng))
     labels = chart.label(character)
     kind = rng.choice(["t", "a", "free"], p=[0.15, 0.15, 0.7])
     if kind == "a":

@@ -21,7 +21,7 @@ from surface_features.views.cameras import Cameras, look_from
 from surface_features.views.render import Raycaster, ViewBuffers, render_views
 
 from .dressing import Labelled, Wardrobe, roughen
-from .humans import HumanModel, pose_person, sample_pose, sample_proportions, to_z_up
+from .humans import HumanModel, pose_person, sample_chibi, sample_pose, sample_proportions, to_z_up
 from .procedural import TemplateChart, sample_procedural
 
 IMAGE_SIZE, GRID = 128, 32
@@ -37,6 +37,16 @@ def sample_character(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Gener
     posed = pose_person(model, person, sample_pose(model, person, rng, strength), proportions)
     mesh = wardrobe.dress(posed, rng, float(rng.choice([0.0, rng.uniform(0.3, 1.0)], p=[0.35, 0.65])))
     roughen(mesh, rng, float(rng.choice([0.0, 1.0], p=[0.35, 0.65])))
+    mesh.vertices = to_z_up(mesh.vertices)
+    return mesh
+
+
+def sample_chibi_person(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Generator) -> Labelled:
+    """A person as a big-headed, dressed game figure, Z up; a third stands as modelled, arms out."""
+    person = model.sample_person(rng)
+    pose = sample_pose(model, person, rng, float(rng.choice([0.0, rng.uniform(0.3, 1.0)], p=[0.3, 0.7])))
+    mesh = wardrobe.dress(pose_person(model, person, pose, sample_chibi(rng)), rng, 1.0)
+    roughen(mesh, rng, 1.0)
     mesh.vertices = to_z_up(mesh.vertices)
     return mesh
 
@@ -85,7 +95,7 @@ def render_character(mesh: Labelled, rng: np.random.Generator, count: int) -> tu
 class CharacterSource:
     """Characters of every kind, from one loaded data folder."""
 
-    KINDS = ("people", "procedural")
+    KINDS = ("people", "procedural", "chibi")
 
     def __init__(self, data: Path) -> None:
         self.model = HumanModel(data)
@@ -95,7 +105,9 @@ class CharacterSource:
     def sample(self, kind: str, rng: np.random.Generator) -> Labelled:
         if kind == "people":
             return sample_character(self.model, self.wardrobe, rng)
-        mesh = sample_procedural(self.chart, rng)
+        if kind == "chibi" and rng.uniform() < 0.5:
+            return sample_chibi_person(self.model, self.wardrobe, rng)
+        mesh = sample_procedural(self.chart, rng, chibi=kind == "chibi")
         roughen(mesh, rng, float(rng.choice([0.0, 0.7])))
         return mesh
 
@@ -130,6 +142,7 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, required=True)
     parser.add_argument("--people", type=int, default=2048, help="MPFB characters")
     parser.add_argument("--procedural", type=int, default=768, help="characters built by examples/")
+    parser.add_argument("--chibi", type=int, default=512, help="big-headed game figures, half of each of the above")
     parser.add_argument("--first-seed", type=int, default=0, help="shards are numbered from here")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
