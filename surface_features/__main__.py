@@ -13,9 +13,6 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import IO
-
-import numpy as np
 
 from .errors import BadInputError, EngineError, SurfaceFeaturesError
 from .progress import JobContext
@@ -44,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def compute(options: argparse.Namespace, settings: FeatureSettings) -> int:
     """Write one file of features per mesh; a bad mesh does not keep the others from being done."""
     from .features import compute_features
+    from .files import write_npz
     from .io import read_mesh
 
     outputs = [options.out / f"{mesh.stem}.npz" for mesh in options.mesh]
@@ -63,7 +61,7 @@ def compute(options: argparse.Namespace, settings: FeatureSettings) -> int:
             continue
         _warn(context, path)
         arrays = {"features": features.values, "confidence": features.confidence}
-        _write(output, partial(np.savez, **arrays))
+        _write(output, partial(write_npz, output, arrays))
         vertices, channels = features.values.shape
         seconds = time.perf_counter() - start
         print(f"{path} → {output}: {vertices} vertices, {channels} channels, {seconds:.1f} s", flush=True)
@@ -74,6 +72,7 @@ def match(options: argparse.Namespace, settings: FeatureSettings) -> int:
     """Write, for every vertex of the source, the matching point of the target."""
     from .correspondence import match_surfaces
     from .features import compute_features
+    from .files import write_npz
     from .io import read_mesh
 
     if not _make_folder(options.out.parent):
@@ -89,7 +88,7 @@ def match(options: argparse.Namespace, settings: FeatureSettings) -> int:
         _warn(context, path)
     found = match_surfaces(meshes[0], features[0], meshes[1], features[1])
     arrays = {"target_face": found.face, "target_bary": found.bary, "confidence": found.confidence}
-    _write(options.out, partial(np.savez, **arrays))
+    _write(options.out, partial(write_npz, options.out, arrays))
     print(f"{options.source} → {options.target}: {len(found.face)} vertices in {options.out}")
     return 0
 
@@ -97,6 +96,7 @@ def match(options: argparse.Namespace, settings: FeatureSettings) -> int:
 def benchmark(options: argparse.Namespace, settings: FeatureSettings) -> int:
     """Print how far from the truth a correspondence pack's pairs are matched."""
     from .benchmark import format_table, run_benchmark
+    from .files import write_atomically
 
     if options.json and not _make_folder(options.json.parent):
         return USAGE
@@ -111,7 +111,7 @@ def benchmark(options: argparse.Namespace, settings: FeatureSettings) -> int:
     print(format_table(report))
     if options.json:
         content = json.dumps(report.to_json(), indent=1) + "\n"
-        _write(options.json, lambda file: file.write(content.encode()))
+        _write(options.json, partial(write_atomically, options.json, content.encode()))
     return 0
 
 
@@ -201,12 +201,10 @@ def _make_folder(folder: Path) -> bool:
     return True
 
 
-def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file of exactly this name, whole or not at all."""
-    from .files import write_atomically
-
+def _write(path: Path, write: Callable[[], None]) -> None:
+    """Write a result; one that cannot be written is an engine failure, not a bug."""
     try:
-        write_atomically(path, write)
+        write()
     except OSError as error:
         raise EngineError(f"{path} could not be written: {error.strerror or error}.") from error
 

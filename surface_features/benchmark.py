@@ -120,7 +120,7 @@ def measure_pair(
         geodesic[row] = distance_to(target.faces[truth.target_face[row]], truth.target_bary[row])
         if truth.target_mirror_vertex is not None:
             twin = truth.target_mirror_vertex[row]
-            to_twin[row] = distance_to(np.repeat(twin, 3), np.float32([1, 0, 0]))
+            to_twin[row] = distance_to(np.repeat(twin, 3), np.array([1, 0, 0], np.float32))
     straight = np.linalg.norm(
         points_on(target, face, bary) - points_on(target, truth.target_face, truth.target_bary), axis=1
     )

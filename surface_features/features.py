@@ -105,7 +105,7 @@ def feature_colours(features: Sequence[Features], backbone: str) -> list[Float32
     from .backbones.checkpoint import read_checkpoint
 
     stored = read_checkpoint(backbone).colour_basis
-    basis = np.float32(stored) if stored else principal_colours(np.concatenate([f.values for f in features]))
+    basis = np.array(stored, np.float32) if stored else principal_colours(np.concatenate([f.values for f in features]))
     return [np.clip(f.values @ basis[:, :-1].T + basis[:, -1], 0, 1).astype(np.float32) for f in features]
 
 

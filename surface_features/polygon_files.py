@@ -241,13 +241,13 @@ def _read_items(data: bytes, start: int, kind: str, count: int) -> NDArray:
 def _ply_table(element: _PlyElement, rows: Iterator[dict[str, NDArray]] | list[dict[str, NDArray]]) -> _PlyTable:
     columns: dict[str, list[NDArray]] = {name: [] for name in element.properties}
     for row in rows:
-        for name, items in row.items():
-            columns[name].append(items)
+        for name, values in row.items():
+            columns[name].append(values)
     table = _PlyTable({}, {})
-    for name, items in columns.items():
-        joined = np.concatenate(items) if items else np.zeros(0)
+    for name, cells in columns.items():
+        joined = np.concatenate(cells) if cells else np.zeros(0)
         if element.properties[name][0]:
-            table.lists[name] = (joined, np.array([len(item) for item in items], np.int64))
+            table.lists[name] = (joined, np.array([len(cell) for cell in cells], np.int64))
         else:
             table.scalars[name] = joined
     return table

@@ -26,7 +26,8 @@ class SurfaceRuler:
     """Distances along a mesh between any two points of it, in the mesh's unit.
 
     Measured on the mesh's proxy, so that seams between unwelded facets are no gaps: by fast marching (Kimmel and
-    Sethian 1998) from the exact point, or by the heat method where the proxy is not manifold. About 1 % too long. Never less than the straight distance, which is also the answer between parts that are not connected.
+    Sethian 1998) from the exact point, or by the heat method where the proxy is not manifold. About 1 % too long.
+    Never less than the straight distance, which is also the answer between parts that are not connected.
     """
 
     def __init__(self, mesh: TriangleMesh) -> None:

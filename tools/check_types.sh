@@ -18,5 +18,7 @@ for part in examples benchmarks training tools; do
 done
 ln -s "$root/surface_features" "$stage/surface_features"
 cd "$stage"
-$mypy -p extension
-$mypy "${scripts[@]}"
+status=0
+$mypy -p extension || status=1
+$mypy "${scripts[@]}" || status=1
+exit $status

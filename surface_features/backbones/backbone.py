@@ -34,7 +34,9 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     """Whether bf16 autocast is native there (AVX512-BF16 or AMX on CPUs; Ampere and later on CUDA)."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return (
+        device.type == "cpu" and torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    )
 
 
 class Backbone:
@@ -55,7 +57,9 @@ class Backbone:
         if self.checkpoint.pictures == "normals+depth":
             channels = np.concatenate([views.normals, views.depth[..., None]], axis=-1)
         else:
-            channels = (shade(views) - np.float32(self.checkpoint.mean)) / np.float32(self.checkpoint.std)
+            channels = (shade(views) - np.array(self.checkpoint.mean, np.float32)) / np.array(
+                self.checkpoint.std, np.float32
+            )
         return np.ascontiguousarray(channels.transpose(0, 3, 1, 2), np.float32)
 
     def encode(self, pictures: Float32, warn: Callable[[str], None], report: Callable[[float], None]) -> Float32:
@@ -109,7 +113,7 @@ class Backbone:
 
 def shade(views: ViewBuffers) -> Float32:
     """(N, S, S, 3) float32 0…1: clay lit from the camera and from above, on black."""
-    light = np.float32([0.25, 0.5, 0.83])
+    light = np.array([0.25, 0.5, 0.83], np.float32)
     lit = 0.25 + 0.75 * np.clip(views.normals @ light, 0, 1)
     return np.repeat((lit * (views.face_ids >= 0))[..., None], 3, axis=-1).astype(np.float32)
 

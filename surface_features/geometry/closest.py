@@ -28,7 +28,7 @@ def closest_points(mesh: TriangleMesh, points: Float32) -> tuple[Int32, Float32,
     best = _Best(mesh.corners.astype(np.float64), queries)
     centres = best.triangles.mean(axis=1)
     radii = np.linalg.norm(best.triangles - centres[:, None], axis=2).max(axis=1)
-    smallest = max(float(radii.max()) * 1e-6, np.finfo(np.float64).tiny)
+    smallest = max(float(radii.max()) * 1e-6, float(np.finfo(np.float64).tiny))
     size_class = np.log2(np.maximum(radii, smallest)).astype(int)
     classes, counts = np.unique(size_class, return_counts=True)
     for chosen in classes[np.argsort(-counts)]:

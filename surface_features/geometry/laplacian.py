@@ -78,7 +78,7 @@ def inpaint(mesh: TriangleMesh, values: Float32, known: Bool) -> Float32:
 def _solve(mesh: TriangleMesh, filled: Float32, known: Bool, unknown: Int64) -> Float64 | None:
     """(U, K) values of the unknown vertices, or None when the surface is too uneven to solve anything on."""
     low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
-    unit = np.float32(max(float((high - low).max()), np.finfo(np.float32).tiny))
+    unit = np.float32(max(float((high - low).max()), float(np.finfo(np.float32).tiny)))
     laplacian, mass = robust_laplacian(TriangleMesh((mesh.vertices - low) / unit, mesh.faces, mesh.name))
     inverse = mass.copy()
     inverse.data = 1 / inverse.data

@@ -55,7 +55,7 @@ def look_from(directions: Float32, roll: Float32 | None = None) -> Float32:
     roll: (N,) radians around the viewing axis, for training.
     """
     back = directions / np.linalg.norm(directions, axis=1, keepdims=True)
-    up_hint = np.where(np.abs(back[:, 2:]) > 0.999, np.float32([0, 1, 0]), np.float32([0, 0, 1]))
+    up_hint = np.where(np.abs(back[:, 2:]) > 0.999, np.array([0, 1, 0], np.float32), np.array([0, 0, 1], np.float32))
     right = np.cross(up_hint, back)
     right /= np.linalg.norm(right, axis=1, keepdims=True)
     up = np.cross(back, right)
