@@ -41,8 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def compute(options: argparse.Namespace, settings: FeatureSettings) -> int:
     """Write one file of features per mesh; a bad mesh does not keep the others from being done."""
     from .features import compute_features
-    from .files import write_npz
-    from .io import read_mesh
+    from .io import read_mesh, write_features
 
     outputs = [options.out / f"{mesh.stem}.npz" for mesh in options.mesh]
     twice = sorted({str(output) for output in outputs if outputs.count(output) > 1})
@@ -60,8 +59,7 @@ def compute(options: argparse.Namespace, settings: FeatureSettings) -> int:
             code = _tell(error, options.command, path)
             continue
         _warn(context, path)
-        arrays = {"features": features.values, "confidence": features.confidence}
-        _write(output, partial(write_npz, output, arrays))
+        _write(output, partial(write_features, output, features))
         vertices, channels = features.values.shape
         seconds = time.perf_counter() - start
         print(f"{path} → {output}: {vertices} vertices, {channels} channels, {seconds:.1f} s", flush=True)
@@ -72,8 +70,7 @@ def match(options: argparse.Namespace, settings: FeatureSettings) -> int:
     """Write, for every vertex of the source, the matching point of the target."""
     from .correspondence import match_surfaces
     from .features import compute_features
-    from .files import write_npz
-    from .io import read_mesh
+    from .io import read_mesh, write_match
 
     if not _make_folder(options.out.parent):
         return USAGE
@@ -87,8 +84,7 @@ def match(options: argparse.Namespace, settings: FeatureSettings) -> int:
             return _tell(error, options.command, path)
         _warn(context, path)
     found = match_surfaces(meshes[0], features[0], meshes[1], features[1])
-    arrays = {"target_face": found.face, "target_bary": found.bary, "confidence": found.confidence}
-    _write(options.out, partial(write_npz, options.out, arrays))
+    _write(options.out, partial(write_match, options.out, found))
     print(f"{options.source} → {options.target}: {len(found.face)} vertices in {options.out}")
     return 0
 
