@@ -77,7 +77,9 @@ class JobOperator(_Base):
             self._run.cancel()
         try:
             if not self._run.step():
-                self._show_progress(context)
+                # Drawing costs the window time: only for news.
+                if (self._run.fraction, self._run.message) != (status.fraction, status.message):
+                    self._show_progress(context)
                 return {"PASS_THROUGH"}
             outcome, undo_pushed = self._run.finish(context, push_undo=True)
         except SurfaceFeaturesError as error:

@@ -48,16 +48,22 @@ def extension(archive: Path) -> Iterator[Callable[[str], ModuleType]]:
     bpy.ops.preferences.addon_disable(module=MODULE)
 
 
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Features of the characters that most tests use are computed once."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture(autouse=True)
-def empty_scene(extension: Callable[[str], ModuleType], tmp_path: Path) -> None:
-    """An empty file, default preferences, few views, a cache of its own."""
+def empty_scene(extension: Callable[[str], ModuleType], shared_cache: Path) -> None:
+    """An empty file, default preferences, few views."""
     import bpy
 
     bpy.ops.wm.read_homefile(use_empty=True)
     bpy.context.scene.surface_features.views = FEW_VIEWS
     preferences = bpy.context.preferences.addons[MODULE].preferences
     preferences.engine_python = ""
-    preferences.cache_folder = str(tmp_path / "cache")
+    preferences.cache_folder = str(shared_cache)
 
 
 @pytest.fixture

@@ -34,7 +34,8 @@ def test_check_names_faults_and_never_fails(capfd) -> None:
     assert "Traceback" not in told
 
 
-def test_computed_features_are_on_disk_and_can_be_cleared(preferences) -> None:
+def test_computed_features_are_on_disk_and_can_be_cleared(preferences, tmp_path) -> None:
+    preferences.cache_folder = str(tmp_path / "cache")
     select(add_target())
     assert bpy.ops.surface_features.compute_features() == {"FINISHED"}
     folder = Path(preferences.cache_folder)
