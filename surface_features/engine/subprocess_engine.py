@@ -33,7 +33,6 @@ class SubprocessJob:
         number: int,
         request: JobRequest,
         cancel: Callable[[SubprocessJob], None],
-        collect: Callable[[int, Mapping[str, Any]], JobResult],
     ) -> None:
         self.number = number
         self.request: JobRequest | None = request
@@ -41,13 +40,11 @@ class SubprocessJob:
         self.started = False
         self.cancelled_at: float | None = None
         self._cancel = cancel
-        self._collect = collect
         self._progress = 0.0
         self._message = "Waiting for the engine"
         self._ended = threading.Event()
         self._state = JobState.RUNNING
         self._failure: SurfaceFeaturesError | None = None
-        self._reply: dict[str, Any] | None = None
         self._result: JobResult | None = None
 
     @property
@@ -69,16 +66,14 @@ class SubprocessJob:
             raise TimeoutError(f"The job did not end within {timeout_s:g} s.")
         if self._failure is not None:
             raise self._failure
-        if self._result is None:
-            assert self._reply is not None
-            self._result = self._collect(self.number, self._reply)
+        assert self._result is not None
         return self._result
 
     def tell(self, fraction: float, message: str) -> None:
         self._progress, self._message = fraction, message
 
-    def finish(self, reply: dict[str, Any]) -> None:
-        self._reply = reply
+    def finish(self, result: JobResult) -> None:
+        self._result = result
         self._end(JobState.DONE)
 
     def fail(self, failure: SurfaceFeaturesError) -> None:
@@ -147,7 +142,7 @@ class SubprocessEngine:
         with self._lock:
             if self._closed:
                 raise EngineError("The engine is closed: start another one.")
-            job = SubprocessJob(next(self._numbers), request, self._cancel, self._collect)
+            job = SubprocessJob(next(self._numbers), request, self._cancel)
             self._jobs[job.number] = job
         self._feed.put(job)
         return job
@@ -254,26 +249,25 @@ class SubprocessEngine:
     # -- the thread that reads the worker's messages
 
     def _on_message(self, worker: WorkerProcess, message: dict[str, Any]) -> None:
+        event, number = message["event"], int(message["id"])
+        outcome = self._load(number, message) if event == "result" else None
         with self._lock:
-            number = int(message["id"])
             job = self._jobs.get(number)
             if job is None or worker is not self._worker:
                 return  # cancelled before it began
-            event = message["event"]
             if event == "started":
                 job.started = True
                 job.tell(0.0, "Starting")
             elif event == "progress":
-                if job.cancelled_at is None:
+                if job.cancelled_at is None:  # else the message stays “Cancelling”
                     job.tell(float(message["fraction"]), str(message["message"]))
-            elif event == "result":
-                dict(message["arrays"]), dict(message["info"])  # a damaged message is ignored as a whole
+            elif job.cancelled_at is not None:
+                self._end(number, JobCancelled("Cancelled."))
+            elif isinstance(outcome, JobResult):
                 del self._jobs[number]
-                if job.cancelled_at is None:
-                    job.finish(message)
-                else:
-                    self._discard(number)
-                    job.fail(JobCancelled("Cancelled."))
+                job.finish(outcome)
+            elif outcome is not None:
+                self._end(number, outcome)
             elif event == "error":
                 self._end(number, failure_from_json(message["error"]))
 
@@ -304,10 +298,13 @@ class SubprocessEngine:
         if job is not None:
             job.fail(failure)
 
-    def _collect(self, number: int, reply: Mapping[str, Any]) -> JobResult:
-        folder = self._directory / f"job-{number}"
+    def _load(self, number: int, message: Mapping[str, Any]) -> JobResult | EngineError:
+        """Read a result here, in this thread, so that taking it costs the caller nothing."""
+        files, info = dict(message["arrays"]), dict(message["info"])
         try:
-            return JobResult(load_arrays(folder / "out", reply["arrays"]), reply["info"])
+            return JobResult(load_arrays(self._directory / f"job-{number}" / "out", files), info)
+        except EngineError as error:
+            return error
         finally:
             self._discard(number)
 
