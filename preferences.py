@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import bpy
 
+from .bridge.job import status
 from .surface_features.settings import FeatureSettings
 
 DEFAULT_VIEWS = FeatureSettings.views
@@ -98,6 +99,10 @@ class SurfaceFeaturesPreferences(bpy.types.AddonPreferences):
         row = column.row(align=True)
         row.prop(self, "engine_python")
         row.operator("surface_features.test_engine", text="Test")
+        if status.running:
+            column.label(text=f"{status.title}: {status.message}", translate=False)
+        elif status.report:
+            column.label(text=status.report, icon="ERROR" if status.report_is_error else "CHECKMARK", translate=False)
         column.separator()
         column.prop(self, "cache_folder")
         row = column.row(align=True)

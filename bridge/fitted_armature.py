@@ -28,14 +28,24 @@ def copy_armature(
     copy.name = copy.data.name = name
     copy.parent = None
     copy.matrix_world = world_from_armature
-    for collection in collections or [context.scene.collection]:
-        collection.objects.link(copy)
-    copy.hide_viewport = False
-    copy.hide_set(False)
-    if not copy.visible_get():
+    for collection in collections:
+        if collection.library is None and collection.override_library is None:
+            collection.objects.link(copy)
+    if not _is_shown(context, copy) and context.scene.collection.objects.get(copy.name) != copy:
         context.scene.collection.objects.link(copy)
+        _is_shown(context, copy)
     _point_at_copy(copy, armature)
     return copy
+
+
+def _is_shown(context: bpy.types.Context, obj: bpy.types.Object) -> bool:
+    """Clear the object's own ways of being hidden; whether that was enough."""
+    obj.hide_viewport = False
+    context.view_layer.update()  # before that, what was linked just now is not in the view layer
+    if context.view_layer.objects.get(obj.name) != obj:
+        return False
+    obj.hide_set(False)
+    return obj.visible_get()
 
 
 def _point_at_copy(copy: bpy.types.Object, original: bpy.types.Object) -> None:

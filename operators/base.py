@@ -133,10 +133,9 @@ class JobOperator(_Base):
 
 
 def redraw_panels(context: bpy.types.Context) -> None:
-    """Let the sidebars of all 3D viewports draw again."""
+    """Let the sidebars of all 3D viewports, and the preferences, draw again."""
     for window in context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                for region in area.regions:
-                    if region.type == "UI":
-                        region.tag_redraw()
+            for region in area.regions:
+                if (area.type, region.type) in (("VIEW_3D", "UI"), ("PREFERENCES", "WINDOW")):
+                    region.tag_redraw()

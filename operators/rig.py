@@ -13,7 +13,7 @@ from ..bridge.fitted_armature import copy_armature, place_bones
 from ..bridge.job import JobPlan, Outcome
 from ..properties import JobSettings, get_settings, job_settings
 from ..surface_features.engine import JobRequest, JobResult
-from ..surface_features.errors import EngineError
+from ..surface_features.errors import BadInputError, EngineError
 from ..surface_features.mesh import Float32
 from .base import JobOperator
 from .selection import source_and_others
@@ -38,6 +38,11 @@ def plan_rig(
     targets = read_targets(source, others, skin.bones, replace=replace)
     armature = find_armature(source)
     assert armature is not None  # or there would be no skin
+    if armature.matrix_world.determinant() == 0:
+        raise BadInputError(
+            f"{armature.name}: scaled to nothing, so bones have no place in it. Give it another scale and run again.",
+            fault="no_extent",
+        )
     bone_names, bones = read_bones(armature)
     columns = [skin.columns.index(name) if name in skin.columns else -1 for name in bone_names]
     request = JobRequest(
@@ -52,6 +57,7 @@ def plan_rig(
         all_bones = _target_bones(results[0], targets, len(bone_names))
         for obj in meshes:
             check_free(obj, None, skin.bones, replace=replace)
+            _check_in_view(obj)
         first, rest = meshes[: len(targets.sent)], iter(meshes[len(targets.sent) :])
         made = []
         for index, obj in enumerate(first):
@@ -98,6 +104,15 @@ def _target_bones(result: JobResult, targets: Targets, count: int) -> list[Float
     return all_bones
 
 
+def _check_in_view(obj: bpy.types.Object) -> None:
+    """Bones are placed in Edit Mode, which needs the armature beside its mesh in the scene that the window shows."""
+    if bpy.context.view_layer.objects.get(obj.name) != obj:
+        raise BadInputError(
+            f"{obj.name}: not in the scene that is shown now; nothing was changed. Go back to its scene and run again.",
+            fault="other_scene",
+        )
+
+
 def _rig(
     objects: Sequence[bpy.types.Object],
     armature: bpy.types.Object,
@@ -109,7 +124,11 @@ def _rig(
     context = bpy.context
     target = objects[0]
     copy = copy_armature(context, armature, f"{target.name} {armature.name}", list(target.users_collection))
-    place_bones(context, copy, bone_names, bones)
+    try:
+        place_bones(context, copy, bone_names, bones)
+    except BaseException:
+        bpy.data.batch_remove([copy, copy.data])  # no half-made rig is left behind
+        raise
     give_skin(objects, copy, skin, weights)
     for obj in objects:
         if obj.parent is None:  # moving the armature then moves the character, as after Parent ▸ Armature Deform

@@ -204,6 +204,15 @@ def target_weights(result: JobResult, targets: Targets, columns: Sequence[str]) 
     return all_weights
 
 
+def sure_share(result: JobResult, targets: Targets, min_confidence: float) -> float:
+    """Share of the targets' own vertices that were matched with at least this confidence; the others were filled in."""
+    confidence = [
+        np.asarray(result.arrays[f"confidence_{index}"])[: whole.own_count]
+        for index, whole in enumerate(targets.wholes)
+    ]
+    return float((np.concatenate(confidence) >= min_confidence).mean())
+
+
 def give_skin(objects: Sequence[bpy.types.Object], armature: bpy.types.Object, skin: Skin, weights: Float32) -> None:
     """Write the weights to the mesh the objects share, and let the armature deform each of them."""
     write_weights(objects[0], skin.columns, weights, clear=skin.bones)

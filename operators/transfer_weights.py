@@ -20,6 +20,7 @@ from .skinning import (
     give_skin,
     read_skin,
     read_targets,
+    sure_share,
     target_weights,
     transfer_arrays,
     transfer_params,
@@ -51,7 +52,8 @@ def plan_transfer_weights(
                     f"{obj.name}: the joints of {armature.name} lie far from where it bends. "
                     "Use Rig for an armature that is fitted to it."
                 )
-        return Outcome(_told(skin, [obj.name for obj in first]), tuple(warnings))
+        sure = sure_share(results[0], targets, settings.weights.min_confidence)
+        return Outcome(_told(skin, [obj.name for obj in first], sure), tuple(warnings))
 
     return JobPlan("Transfer Weights", (request,), (skin.armature, *targets.all_sent), finish, targets.warnings)
 
@@ -78,9 +80,11 @@ class SURFACE_FEATURES_OT_transfer_weights(JobOperator, bpy.types.Operator):
         return plan_transfer_weights(source, others, job_settings(context), replace=replace)
 
 
-def _told(skin: Skin, names: Sequence[str]) -> str:
+def _told(skin: Skin, names: Sequence[str], sure: float) -> str:
     targets = names[0] if len(names) == 1 else f"{len(names)} meshes"
-    return f"{targets}: weights of {len(skin.columns)} bones from {skin.name}."
+    return (
+        f"{targets}: weights of {len(skin.columns)} bones from {skin.name}, {sure:.0%} of the vertices matched surely."
+    )
 
 
 def _lies_elsewhere(skin: Skin, vertices: Float32, weights: Float32) -> bool:

@@ -134,3 +134,22 @@ def test_hidden_source_armature_is_no_obstacle(hide: str) -> None:
     select(source, target)
     assert bpy.ops.surface_features.rig() == {"FINISHED"}
     assert rig_of(target).visible_get()
+
+
+def test_armature_scaled_to_nothing_is_refused() -> None:
+    source, target = add_source(), add_target()
+    source.modifiers["Armature"].object.scale = (0, 0, 0)
+    select(source, target)
+    before = fingerprint()
+    assert "Hero Rig" in failure(bpy.ops.surface_features.rig)
+    assert fingerprint() == before
+
+
+def test_failure_while_bones_are_placed_leaves_no_armature_behind(extension, monkeypatch) -> None:
+    source, target = add_source(), add_target()
+    select(source, target)
+    before = fingerprint()
+    monkeypatch.setattr(extension("bridge.fitted_armature"), "_place_edit_bones", lambda *_: 1 / 0)
+    with pytest.raises(RuntimeError, match="division by zero"):  # a fault of ours, not the user's: it may be told as one
+        bpy.ops.surface_features.rig()
+    assert fingerprint() == before
