@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
@@ -113,9 +114,7 @@ def blender_data_transfer(source: bpy.types.Object, target: bpy.types.Object, na
     bpy.context.view_layer.objects.active = copy
     bpy.ops.object.modifier_apply(modifier=modifier.name)
     weights = read_groups(copy, names)
-    data = copy.data
-    bpy.data.objects.remove(copy)
-    bpy.data.meshes.remove(data)
+    bpy.data.batch_remove([copy, copy.data])
     return weights
 
 
@@ -151,12 +150,14 @@ def set_up_stage(size: int, samples: int) -> None:
     background.inputs["Color"].default_value = (0.82, 0.84, 0.87, 1)
     background.inputs["Strength"].default_value = 0.75
     scene.world = world
-    sun = bpy.data.objects.new("Sun", bpy.data.lights.new("Sun", "SUN"))
-    sun.data.energy, sun.data.angle = 2.2, 0.3
+    light = bpy.data.lights.new("Sun", "SUN")
+    light.energy, light.angle = 2.2, 0.3
+    sun = bpy.data.objects.new("Sun", light)
     sun.rotation_euler = (0.75, 0.15, 0.6)
     scene.collection.objects.link(sun)
-    camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
-    camera.data.type = "ORTHO"
+    lens: Any = bpy.data.cameras.new("Camera")
+    lens.type = "ORTHO"
+    camera = bpy.data.objects.new("Camera", lens)
     scene.collection.objects.link(camera)
     scene.camera = camera
 

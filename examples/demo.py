@@ -23,7 +23,7 @@ from .characters import (
     walk_cycle,
 )
 from .installed_extension import ROOT, ask_engine, disable, install, quiet, select
-from .skeleton import Float32, Rotations
+from .skeleton import Rotations, euler, joint_transforms, mirror_rotation, skin
 
 OUT = ROOT / "demo"
 LOG = OUT / "blender.log"
@@ -36,7 +36,7 @@ SOURCE = HumanoidSpec(hair="cap", hat="none", resolution=78, seed=1)
 TARGETS = {
     "Stout": (
         HumanoidSpec(
-            height=1.3,
+            height=1.45,
             head_size=0.25,
             neck_length=0.03,
             leg_length=0.37,
@@ -61,8 +61,8 @@ TARGETS = {
     "Pieces": (
         HumanoidSpec(
             height=1.9,
-            head_size=0.17,
-            leg_length=0.47,
+            head_size=0.19,
+            leg_length=0.44,
             arm_length=0.34,
             shoulder_width=0.26,
             torso_width=0.11,
@@ -78,22 +78,10 @@ TARGETS = {
             resolution=80,
             seed=3,
         ),
-        rest_pose_a(35.0, 4.0),
+        rest_pose_a(62.0, 10.0)
+        | {"head": euler(0, 0, 25), "lowerarm.L": euler(0, 0, -50), "lowerarm.R": mirror_rotation(euler(0, 0, -20))},
     ),
 }
-
-
-@dataclass(frozen=True)
-class Score:
-    """How far skin weights are from the true ones.
-
-    strongest: share of vertices whose strongest bone is right. l1: mean over vertices of Σ|w − true|, 0..2.
-    posed: mean distance to where the true skinning would put a vertex in the walk, as a share of the height.
-    """
-
-    strongest: float
-    l1: float
-    posed: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +126,7 @@ def make_scene() -> tuple[Actor, list[Actor]]:
     stage.skin_to(obj, armature, character)
     stage.add_action(armature, "Walk", [walk_cycle(step / STEPS) for step in range(STEPS)])
     armature.animation_data.action = None
-    stage.pose_armature(armature, dict.fromkeys(character.joints, np.eye(3)))
+    stage.pose_armature(armature, dict.fromkeys(character.joints, np.eye(3, dtype=np.float32)))
     targets = []
     for name, (spec, rest) in TARGETS.items():
         target = pose_character(build_humanoid(spec), rest)
@@ -170,46 +158,37 @@ def tell_scores(source: Actor, targets: list[Actor]) -> None:
     """Print the errors of the transferred weights beside those of Blender's own Data Transfer."""
     from . import blender_scene as stage
 
-    print(f"{'target':10s}{'weights by':26s}{'strongest bone right':>22s}{'mean L1':>9s}{'walk error':>12s}")
+    print(f"{'target':10s}{'weights by':28s}{'strongest bone right':>20s}{'mean L1':>9s}{'walk error':>12s}")
     joints = source.character.joints
     for target in targets:
+        character, rotations = target.character, walk_from_rest(target)
+        tall = np.ptp(character.vertices[:, 2])
+        true = pose_character(character, rotations).vertices
+        transforms = joint_transforms(character, rotations)
+        for label, weights in (
+            ("Surface Features", stage.read_groups(target.obj, joints)),
+            ("Blender's Data Transfer", stage.blender_data_transfer(source.obj, target.obj, joints)),
+        ):
+            right = (weights.argmax(1) == character.weights.argmax(1)).mean()
+            l1 = np.abs(weights - character.weights).sum(1).mean()
+            off = np.linalg.norm(skin(character.vertices, weights, transforms) - true, axis=1).mean() / tall
+            print(f"{target.obj.name:10s}{label:28s}{100 * right:18.1f} %{l1:9.2f}{100 * off:10.1f} %")
         armature = fitted_armature(target)
-        ours = stage.read_groups(target.obj, joints)
-        theirs = stage.blender_data_transfer(source.obj, target.obj, joints)
-        rotations = walk_from_rest(target)
-        rows = {
-            "Surface Features, fitted rig": score(target, ours, stage, armature, rotations),
-            "Blender's Data Transfer": score(target, theirs, stage, None, rotations),
-        }
-        for label, found in rows.items():
-            shares = f"{100 * found.strongest:18.1f} %{found.l1:9.2f}{100 * found.posed:9.1f} %"
-            print(f"{target.obj.name:10s}{label:28s}{shares}")
         heads = np.array([armature.data.bones[joint].head_local for joint in joints])
-        off = np.linalg.norm(heads - target.character.bones[:, 0], axis=1) / np.ptp(target.character.vertices[:, 2])
-        print(f"{'':10s}joints of the fitted rig: median {100 * np.median(off):.1f} % of the height off")
+        joints_off = np.median(np.linalg.norm(heads - character.bones[:, 0], axis=1)) / tall
+        stage.pose_armature(armature, rotations)
+        off = np.linalg.norm(stage.read_deformed(target.obj) - true, axis=1).mean() / tall
+        label = f"… on its fitted rig (joints {100 * joints_off:.1f} % off)"
+        print(f"{target.obj.name:10s}{label:57s}{100 * off:10.1f} %")
+    print(
+        "Strongest bone: share of vertices. L1: Σ|w − true| per vertex, 0 to 2. Walk error: mean distance to where\n"
+        "the true skinning puts a vertex in one step of the walk, in % of the height; on the true joints unless noted."
+    )
 
 
 def walk_from_rest(actor: Actor) -> Rotations:
     """The shown step of the walk, from the pose the actor rests in."""
     return relative_rotations(actor.character, walk_cycle(SHOWN_STEP / STEPS), actor.rest)
-
-
-def score(target: Actor, weights: Float32, stage: Any, armature: Any, rotations: Rotations) -> Score:
-    """Weights (V, J) against the truth; posed by `armature`, or by the true joints without one."""
-    from .skeleton import joint_transforms, skin
-
-    character = target.character
-    true = pose_character(character, rotations).vertices
-    if armature is None:
-        posed = skin(character.vertices, weights, joint_transforms(character, rotations))
-    else:
-        stage.pose_armature(armature, rotations)
-        posed = stage.read_deformed(target.obj)
-    return Score(
-        float((weights.argmax(1) == character.weights.argmax(1)).mean()),
-        float(np.abs(weights - character.weights).sum(1).mean()),
-        float(np.linalg.norm(posed - true, axis=1).mean() / np.ptp(character.vertices[:, 2])),
-    )
 
 
 def fitted_armature(target: Actor) -> Any:

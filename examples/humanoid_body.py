@@ -130,9 +130,9 @@ def _arm(spec: HumanoidSpec, bones: dict[str, Float32]) -> list[Solid]:
     start, knuckles = bones["hand.L"]
     flat = _vector(1, 0.55, 1)
     solids = [
-        Solid(("clavicle.L",), *bones["clavicle.L"], 1.15 * thick, 1.1 * thick, blend=1.2 * soft),
-        Solid(("upperarm.L",), *bones["upperarm.L"], 1.1 * thick, 0.9 * thick, blend=soft),
-        Solid(("lowerarm.L",), *bones["lowerarm.L"], 0.9 * thick, wrist, blend=0.6 * soft),
+        Solid.limb("clavicle.L", bones["clavicle.L"], 1.15 * thick, 1.1 * thick, blend=1.2 * soft),
+        Solid.limb("upperarm.L", bones["upperarm.L"], 1.1 * thick, 0.9 * thick, blend=soft),
+        Solid.limb("lowerarm.L", bones["lowerarm.L"], 0.9 * thick, wrist, blend=0.6 * soft),
     ]
     if spec.fingers == "box":
         low, high = start + _vector(0, -0.3 * hand, -0.2 * hand), knuckles + _vector(0, 0.3 * hand, 0.2 * hand)
@@ -170,6 +170,7 @@ def _leg(spec: HumanoidSpec, bones: dict[str, Float32]) -> list[Solid]:
     wide = (1.35 if spec.boots else 1.0) * 0.15 * foot
     flat = _vector(0.8, 1, 1)
     back = _vector(heel[0], heel[1] + 0.1 * foot, 0.8 * wide)
+    toes = bones["ball.L"] * _vector(1, 1, 0) + _vector(0, 0, 0.7 * wide)
     # Calves bulge behind the bone's upper third.
     bulge = knee + 0.3 * (heel - knee) + _vector(0, 0.18 * thick, 0)
     solids = [
@@ -178,15 +179,7 @@ def _leg(spec: HumanoidSpec, bones: dict[str, Float32]) -> list[Solid]:
         Solid(("calf.L",), bulge, bulge - _vector(0, 0, 0.08 * h), 0.66 * thick, 0.55 * thick, blend=soft),
         Solid(("foot.L",), back, _vector(ball[0], ball[1], 0.75 * wide), wide, wide, flat, 0.6 * soft, 0.0),
         Solid(("foot.L",), heel, heel + 0.5 * (ball - heel), ankle, 0.8 * wide, flat, 0.6 * soft, 0.0),
-        Solid(
-            ("ball.L",),
-            *(p * _vector(1, 1, 0) + _vector(0, 0, 0.7 * wide) for p in bones["ball.L"]),
-            wide,
-            0.85 * wide,
-            flat,
-            0.4 * soft,
-            0.0,
-        ),
+        Solid.limb("ball.L", toes, wide, 0.85 * wide, flat, 0.4 * soft, 0.0),
     ]
     if spec.boots:
         top = knee + 0.25 * (heel - knee)

@@ -144,7 +144,7 @@ def humanoid_bones(spec: HumanoidSpec) -> dict[str, Float32]:
     knee_z = ankle_z + 0.5 * (hip_z - ankle_z)
     foot = spec.foot_size * h
     ball_y, toe_y = 0.012 * h - 0.48 * foot, 0.012 * h - 0.76 * foot
-    left = {
+    left: dict[str, list[tuple[float, float, float]]] = {
         "clavicle": [(0.12 * shoulder_x, 0, arm_z), (shoulder_x, 0, arm_z)],
         "upperarm": [(shoulder_x, 0, arm_z), (elbow_x, 0.003 * h, arm_z)],
         "lowerarm": [(elbow_x, 0.003 * h, arm_z), (wrist_x, 0, arm_z)],

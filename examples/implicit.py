@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -41,6 +42,21 @@ class Solid:
     box: bool = False
     body: bool = True
     rigid: bool = False
+
+    @classmethod
+    def limb(
+        cls,
+        bone: str,
+        ends: Float32,
+        start_radius: float,
+        end_radius: float,
+        squeeze: Float32 | None = None,
+        blend: float = 0.01,
+        floor: float | None = None,
+    ) -> Solid:
+        """A capsule between the two ends (2, 3) of a bone."""
+        even = np.ones(3, np.float32) if squeeze is None else squeeze
+        return cls((bone,), ends[0], ends[1], start_radius, end_radius, even, blend, floor)
 
     def bounds(self) -> tuple[Float32, Float32]:
         """Least and greatest corner, (3,) each."""
@@ -112,16 +128,16 @@ def make_lattice(solids: Sequence[Solid], cell: float, elbow_x: float, wrist_x: 
     right, left = [0.0], [0.0]
     for nodes, reach in ((right, high[0]), (left, -low[0])):
         while nodes[-1] < reach:
-            nodes.append(nodes[-1] + cell * _shrink(nodes[-1], begin, end, needed))
+            nodes.append(nodes[-1] + cell * float(_shrink(np.float32(nodes[-1]), begin, end, needed)))
     x = np.array([-node for node in left[:0:-1]] + right, np.float32)
-    shrink = _shrink(np.abs(x), begin, end, needed).astype(np.float32)
+    shrink = np.asarray(_shrink(np.abs(x), begin, end, needed), np.float32)
     y = np.arange(low[1], high[1] + cell, cell, dtype=np.float32)
     z = np.arange(low[2], high[2] + cell, cell, dtype=np.float32)
     return Lattice(x, shrink, y, z, (0.0, arm_z))
 
 
-def _shrink(x: Float32 | float, begin: float, end: float, least: float) -> Float32:
-    t = np.clip((np.asarray(x) - begin) / (end - begin), 0, 1)
+def _shrink(x: Any, begin: float, end: float, least: float) -> Any:
+    t = np.clip((x - begin) / (end - begin), 0, 1)
     return 1 - (1 - least) * t * t * (3 - 2 * t)
 
 

@@ -161,10 +161,10 @@ def _solids(spec: QuadrupedSpec, bones: dict[str, Float32]) -> list[Solid]:
         ("spine_02", waist, 0.95 * half),
         ("chest", 0.95 * half, half),
     ):
-        solids.append(Solid((name,), *bones[name], a, b, flat, soft))
+        solids.append(Solid.limb(name, bones[name], a, b, flat, soft))
     narrow = np.array([1.2, 1, 1], np.float32)
-    solids.append(Solid(("neck_01",), *bones["neck_01"], 1.35 * neck, neck, narrow, 0.6 * soft))
-    solids.append(Solid(("neck_02",), *bones["neck_02"], neck, 0.8 * neck, narrow, 0.4 * soft))
+    solids.append(Solid.limb("neck_01", bones["neck_01"], 1.35 * neck, neck, narrow, 0.6 * soft))
+    solids.append(Solid.limb("neck_02", bones["neck_02"], neck, 0.8 * neck, narrow, 0.4 * soft))
     skull, nose = bones["head"]
     face = skull + 0.4 * (nose - skull)
     solids.append(Solid(("head",), skull, face, head, 0.95 * head, blend=0.3 * head))
@@ -178,7 +178,7 @@ def _solids(spec: QuadrupedSpec, bones: dict[str, Float32]) -> list[Solid]:
     for side in (".L", ".R"):
         radius = max(0.28 * spec.ear_length * h, h / spec.resolution)
         thin = np.array([1, 1.6, 1], np.float32)
-        solids.append(Solid(("ear" + side,), *bones["ear" + side], radius, 0.5 * radius, thin, 0.2 * radius))
+        solids.append(Solid.limb("ear" + side, bones["ear" + side], radius, 0.5 * radius, thin, 0.2 * radius))
         for chain, bulk in (
             (("upperarm", "forearm", "pastern", "forefoot"), 1.7),
             (("thigh", "calf", "hock", "hindfoot"), 2.0),
@@ -186,9 +186,9 @@ def _solids(spec: QuadrupedSpec, bones: dict[str, Float32]) -> list[Solid]:
             radii = (bulk * thick, 1.15 * thick, 0.75 * thick, 0.7 * thick, 0.75 * thick)
             for number, name in enumerate(chain):
                 solids.append(
-                    Solid(
-                        (name + side,),
-                        *bones[name + side],
+                    Solid.limb(
+                        name + side,
+                        bones[name + side],
                         radii[number],
                         radii[number + 1],
                         blend=(0.5 if number else 1.0) * thick,
