@@ -29,8 +29,6 @@ EARLY_IMPORTS = ("torch", "scipy.sparse.linalg", "transformers")
 def main(directory: str, idle_timeout_s: float) -> NoReturn:
     """Serve until the engine hangs up or nothing was asked for `idle_timeout_s`."""
     requests, replies = _take_over_stdio()
-    if hasattr(os, "nice"):  # Windows: `WorkerProcess` starts it below normal priority
-        os.nice(10)  # the window stays smooth while every core computes
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in Blender's terminal is for Blender
     _Worker(Path(directory), requests, replies).serve(idle_timeout_s)
 
