@@ -77,7 +77,10 @@ def _compute(options: argparse.Namespace) -> None:
     files: dict[Path, tuple[Float32, Float32]] = {}
 
     def take(name: str, features: Float32, confidence: Float32) -> None:
-        files[options.out / f"{bpy.path.clean_name(name)}.npz"] = features, confidence
+        path = options.out / f"{bpy.path.clean_name(name)}.npz"
+        while path in files:  # two names may differ in nothing but what a file name cannot hold
+            path = path.with_stem(f"{path.stem}_")
+        files[path] = features, confidence
 
     _run(plan_compute_features(objects, job_settings(bpy.context), take))
     try:
