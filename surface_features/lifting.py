@@ -57,7 +57,7 @@ def _sampling_matrix(
     raycaster: Raycaster, cameras: Cameras, views: ViewBuffers, index: int, grid: int, cell_shift: float
 ) -> sparse.csr_array:
     """(V, G·G) weights with which each vertex reads the cells of one view."""
-    mesh, size = raycaster.mesh, views.depth.shape[1]
+    mesh = raycaster.mesh
     back = cameras.rotations[index][2]
     cosine = np.abs(mesh.vertex_normals @ back)
     place = cameras.project(mesh.vertices, index)

@@ -168,7 +168,9 @@ def _neighbours(value: float, stops: dict[str, float]) -> dict[str, float]:
 
 
 def _read_base(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    vertices, groups, current = [], {}, ""
+    vertices: list[list[float]] = []
+    groups: dict[str, list[tuple[int, int, int]]] = {}
+    current = ""
     for line in path.read_text().splitlines():
         words = line.split()
         if not words:
@@ -309,7 +311,9 @@ def pose_person(
 
     A bone's scale acts on its own geometry and moves its children, but is not inherited by them.
     """
-    heads, matrices, origins = person.heads.astype(np.float64), [], []
+    heads = person.heads.astype(np.float64)
+    matrices: list[np.ndarray] = []
+    origins: list[np.ndarray] = []
     world: list[np.ndarray] = []
     for index, bone in enumerate(model.bones):
         axis = person.tails[index] - person.heads[index]

@@ -34,9 +34,9 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     """Whether bf16 autocast is native there (AVX512-BF16 or AMX on CPUs; Ampere and later on CUDA)."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return (
-        device.type == "cpu" and torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    )
+    if device.type != "cpu" or not torch.backends.mkldnn.is_available():
+        return False
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - torch has no public name for it
 
 
 class Backbone:

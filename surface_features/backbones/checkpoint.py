@@ -56,7 +56,7 @@ def find_checkpoint(backbone: str) -> Path:
     folder = Path(backbone).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").exists():
-            raise BackboneError(f"Backbone folder {folder} has no config.json: choose a transformers checkpoint folder.")
+            raise BackboneError(f"Backbone folder {folder} has no config.json: choose a folder of transformers.")
         return folder
     return _find_downloaded(HUB_NAMES.get(backbone, backbone))
 
