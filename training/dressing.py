@@ -98,7 +98,7 @@ class Wardrobe:
         mesh.add(body[used] + normals[used] * offset[:, None], faces.reshape(-1, 3), used)
 
     def _add_cape(self, mesh, body, size, rng) -> None:
-        """A sheet hanging from the shoulders behind the back, belonging to the torso; it swings out of the way of legs."""
+        """A sheet hanging from the shoulders behind the back, belonging to the torso; it makes way for the legs."""
         torso = np.flatnonzero(self._bones(("spine", "pelvis", "clavicle"))[self.dominant])
         points = body[torso]
         down = points[points[:, 1] <= np.quantile(points[:, 1], 0.2)].mean(axis=0)

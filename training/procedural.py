@@ -8,6 +8,7 @@ along it, on the same side of its axis. That is true to a few centimetres, not t
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -29,6 +30,8 @@ from examples.humanoid_spec import humanoid_bones
 from .dressing import Labelled
 from .humans import HumanModel, to_z_up
 
+STYLES: tuple[Literal["smooth", "blocky", "parts"], ...] = ("smooth", "blocky", "parts")
+HATS: tuple[Literal["none", "brim", "helmet", "hood", "horns"], ...] = ("none", "brim", "helmet", "hood", "horns")
 FINGERS = ("index", "middle", "ring", "pinky")
 
 
@@ -99,9 +102,9 @@ def chibi_spec(rng: np.random.Generator) -> HumanoidSpec:
         leg_thickness=float(rng.uniform(0.05, 0.075)),
         hand_size=float(rng.uniform(0.07, 0.14)),
         foot_size=float(rng.uniform(0.12, 0.2)),
-        style=str(rng.choice(["smooth", "blocky", "parts"], p=[0.35, 0.15, 0.5])),
+        style=STYLES[rng.choice(len(STYLES), p=[0.35, 0.15, 0.5])],
         cape=bool(rng.random() < 0.5),
-        hat=str(rng.choice(["none", "brim", "helmet", "hood", "horns"], p=[0.3, 0.2, 0.2, 0.15, 0.15])),
+        hat=HATS[rng.choice(len(HATS), p=[0.3, 0.2, 0.2, 0.15, 0.15])],
     )
 
 

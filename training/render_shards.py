@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Render shards of labelled characters: `python -m training.render_shards --data DIR --scratch DIR`.
 
-A shard holds the pictures of `PER_SHARD` characters of one kind: `images.npy` uint8 (N, 128, 128, 4), camera-space normals
-and depth, and `labels.npy` int16 (N, 32, 32), the body-template vertex seen by the middle pixel of each output cell,
+A shard holds the pictures of `PER_SHARD` characters of one kind: `images.npy` uint8 (N, 128, 128, 4), camera-space
+normals and depth, and `labels.npy` int16 (N, 32, 32), the body-template vertex seen by the middle pixel of each output cell,
 −1 where there is none. Shards are named by kind and seed, so any number of processes may work on one folder.
 """
 
@@ -71,7 +71,9 @@ def sample_cameras(vertices: np.ndarray, count: int, rng: np.random.Generator) -
     close = rng.uniform(size=count) < 0.2
     half = np.where(close, half / rng.uniform(1.3, 2.4, count), half)
     spot = vertices[rng.integers(len(vertices), size=count)]
-    centres = np.where(close[:, None], 0.3 * centres + 0.7 * spot, centres + rng.normal(0, 0.03, (count, 3)) * half[:, None])
+    centres = np.where(
+        close[:, None], 0.3 * centres + 0.7 * spot, centres + rng.normal(0, 0.03, (count, 3)) * half[:, None]
+    )
     return Cameras(rotations, centres.astype(np.float32), half.astype(np.float32))
 
 
