@@ -31,6 +31,7 @@ def while_a_job_runs(extension, act: Callable[[int], None]) -> Iterator[None]:
         job = submit(request)
 
         def wait() -> None:
+            time.sleep(0.2)  # by then the operator waits for the job
             while job.progress <= 0.05 and job.message in ("Waiting for the engine", "Starting"):
                 time.sleep(0.005)
             submitted.set()
