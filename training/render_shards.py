@@ -2,8 +2,8 @@
 """Render shards of labelled characters: `python -m training.render_shards --data DIR --scratch DIR`.
 
 A shard holds the pictures of `PER_SHARD` characters of one kind: `images.npy` uint8 (N, 128, 128, 4), camera-space
-normals and depth, and `labels.npy` int16 (N, 32, 32), the body-template vertex seen by the middle pixel of each output cell,
-−1 where there is none. Shards are named by kind and seed, so any number of processes may work on one folder.
+normals and depth, and `labels.npy` int16 (N, 32, 32), the body-template vertex seen by the middle pixel of each output
+cell, −1 where there is none. Shards are named by kind and seed, so any number of processes may work on one folder.
 """
 
 from __future__ import annotations
