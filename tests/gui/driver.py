@@ -63,41 +63,51 @@ class LoopWatch:
     """The pauses of the event loop, measured by a timer that asks for 2 ms; a shorter time keeps a core busy."""
 
     def __init__(self) -> None:
-        self._last = time.perf_counter()
-        self._gaps: list[float] | None = None
+        self._last = self._last_busy = self._start = 0.0
+        self._pauses: list[tuple[float, float, float]] | None = None
         bpy.app.timers.register(self._tick, persistent=True)
 
     def _tick(self) -> float:
-        now = time.perf_counter()
-        if self._gaps is not None:
-            self._gaps.append(now - self._last)
-        self._last = now
+        now, busy = time.perf_counter(), time.thread_time()
+        if self._pauses is not None:
+            self._pauses.append((now - self._last, busy - self._last_busy, now - self._start))
+        self._last, self._last_busy = now, busy
         return 0.002
 
     def start(self) -> None:
-        self._gaps = []
+        self._pauses, self._start = [], time.perf_counter()
 
     def stop(self) -> Pauses:
-        gaps, self._gaps = self._gaps or [], None
-        return Pauses(tuple(sorted(gaps, reverse=True)))
+        pauses, self._pauses = self._pauses or [], None
+        return Pauses(tuple(sorted(pauses, reverse=True)))
 
 
 @dataclass(frozen=True)
 class Pauses:
-    """gaps: seconds between two turns of the event loop, longest first."""
+    """What lies between two turns of the event loop, longest first.
 
-    gaps: tuple[float, ...]
+    pauses: seconds it took, seconds of them that Blender's main thread computed, and when it ended since the start.
+    """
+
+    pauses: tuple[tuple[float, float, float], ...] = ()
 
     @property
     def longest_ms(self) -> float:
-        return self.gaps[0] * 1000 if self.gaps else float("inf")
+        return self.pauses[0][0] * 1000 if self.pauses else float("inf")
+
+    @property
+    def busiest_ms(self) -> float:
+        return max((busy for _, busy, _ in self.pauses), default=float("inf")) * 1000
 
     def __str__(self) -> str:
-        if not self.gaps:
+        if not self.pauses:
             return "not one turn"
-        longest = ", ".join(f"{gap * 1000:.0f}" for gap in self.gaps[:3])
-        usual_ms = self.gaps[len(self.gaps) // 100] * 1000
-        return f"longest {longest} ms, 99 % under {usual_ms:.0f} ms, {len(self.gaps)} turns"
+        longest = ", ".join(f"{pause * 1000:.0f} (at {end:.1f} s)" for pause, _, end in self.pauses[:3])
+        usual_ms = self.pauses[len(self.pauses) // 100][0] * 1000
+        return (
+            f"longest {longest} ms, 99 % under {usual_ms:.0f} ms, {len(self.pauses)} turns, "
+            f"main thread computing at most {self.busiest_ms:.0f} ms"
+        )
 
 
 class Window:

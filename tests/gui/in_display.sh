@@ -30,6 +30,9 @@ step install "$blender" --command extension install-file -r user_default -e "$ar
 mv "$screenshots/characters.npz" "$scratch"
 step scene "$blender" -b --python-exit-code 1 --python "$here/make_scene.py"
 
+# What is measured is the window against its own engine, not against whatever else this machine is busy with.
+renice -n -18 -p $$ > /dev/null 2>&1 || echo "      without root other programs' load is part of the measured pauses"
+
 # The framebuffer as a file: a screenshot is a copy, and costs the window under test nothing.
 mkdir "$scratch/frame"
 Xvfb -displayfd 3 -screen 0 1600x900x24 -nolisten tcp -fbdir "$scratch/frame" \

@@ -5,51 +5,38 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from pathlib import Path
 
 import bpy
 import numpy as np
-from bpy_extras.view3d_utils import location_3d_to_region_2d
-from mathutils import Vector
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from driver import LoopWatch, Pauses, Player, Report, Scenario, Until, Window
-from scene_state import changed, fingerprint, job_status, kill_worker, read_weights, take_reports
+from driver import Player, Report, Scenario, Until
+from parts import CANCEL, Parts
+from scene_state import changed, fingerprint, job_status, kill_worker, take_reports
 
-TRANSFER, CANCEL = "surface_features.transfer_weights", "surface_features.cancel_job"
-MOST_PAUSE_MS = 100.0
-WALK_FRAME = 10
-LEAST_RIGHT = 0.6
+REST_FRAME, WALK_FRAME = 1, 10
 FIRST_JOB_LIMIT_S = 90.0  # the worker starts and loads torch on it
 
 
-class Scenes:
+class WindowTest(Parts):
     """The steps, in order; each leaves the window as the next one needs it."""
-
-    def __init__(self, scratch: Path, report: Report) -> None:
-        self.window = Window(scratch / "frame" / "Xvfb_screen0", scratch)
-        self.watch = LoopWatch()
-        self.report = report
-        self.file = scratch / "scene.blend"
-        with np.load(scratch / "characters.npz") as arrays:
-            self.truth = arrays["Friend_weights"]
-            self.joints = arrays["joints"].tolist()
 
     def play(self) -> Scenario:
         yield 1.0
         yield from self.open_the_tab()
-        baseline = yield from self.measure_baseline()
-        yield from self.cancel_with_escape(baseline)
+        yield from self.measure_baseline()
+        yield from self.cancel_with_escape()
         yield from self.cancel_with_the_button()
         yield from self.kill_the_worker()
         yield from self.transfer_to_friend()
         yield from self.undo_and_redo()
         yield from self.save_and_reopen()
         yield from self.show_the_pose()
-
-    # -- steps -------------------------------------------------------------------------------------------------------
+        yield from self.undo_while_a_job_runs()
+        yield from self.open_a_file_while_a_job_runs()
+        yield from self.close_blender_while_a_job_runs()
 
     def open_the_tab(self) -> Scenario:
         yield from self.window.key("N")
@@ -60,19 +47,25 @@ class Scenes:
         yield from self.window.picture("tab")
 
     def measure_baseline(self) -> Scenario:
-        """What this machine's software OpenGL pauses for without any job."""
+        """What the window pauses for without any job: on software OpenGL drawing alone takes long."""
         self.watch.start()
-        yield from self.wander(3.0)
-        idle = self.watch.stop()
+        yield from self.wander(2.0)
+        self.report.note(f"pauses without a job, pointer moving: {self.watch.stop()}")
+        with self.busy_cores():
+            self.watch.start()
+            for _ in range(30):
+                self.window.region("UI").tag_redraw()
+                yield 0.1
+            self.drawing = self.watch.stop()
+        self.report.note(f"pauses without a job, busy cores, drawing the sidebar: {self.drawing}")
         self.watch.start()
         yield from self.window.drag("MIDDLEMOUSE", self.window.centre(), (80, 20))
         yield 0.3
-        self.report.note(f"pauses without a job, pointer moving: {idle}")
         self.report.note(f"pauses without a job, turning the view: {self.watch.stop()}")
         yield from self.window.drag("MIDDLEMOUSE", self.window.centre(), (-80, -20))
-        return idle
+        yield 0.5
 
-    def cancel_with_escape(self, baseline: Pauses) -> Scenario:
+    def cancel_with_escape(self) -> Scenario:
         """The big job: watched while it runs, then Esc."""
         yield from self.select("Statue")
         before = fingerprint()
@@ -80,15 +73,13 @@ class Scenes:
         yield from self.start_job()
         yield self.computing(FIRST_JOB_LIMIT_S)
         self.watch.start()
-        seen = yield from self.wander(3.0)
+        seen = yield from self.wander(20.0, moves=3)
         pauses = self.watch.stop()
         status = job_status()
-        self.report.check(status.running, "the job is still running after 3 s", status.report)
+        self.report.check(status.running, "the job is still running while it is watched", status.report)
         self.report.check(len(seen) > 1, "the progress moves", ", ".join(f"{f:.0%}" for f in seen))
         self.report.note(f"pauses while the job runs, pointer moving: {pauses}")
-        limit = max(MOST_PAUSE_MS, 1.5 * baseline.longest_ms)
-        self.report.check(pauses.longest_ms <= limit, f"the window answers within {limit:.0f} ms while a job runs",
-                          f"{pauses.longest_ms:.0f} ms")  # fmt: skip
+        self.check_pauses(pauses)
         yield from self.turn_the_view()
         yield from self.window.move(self.window.centre())
         yield from self.window.picture("running")
@@ -152,8 +143,7 @@ class Scenes:
         saved = self.file.stat().st_mtime_ns
         yield from self.window.key("S", ctrl=True)
         yield Until(lambda: self.file.stat().st_mtime_ns != saved and not bpy.data.is_dirty, "Ctrl-S")
-        with self.window.override():
-            bpy.ops.wm.open_mainfile(filepath=str(self.file))
+        self.open_saved()
         yield 1.0
         self.check_same(self.after, "the weights are there after saving and reopening")
         found = yield from self.window.open_tab("Surface Features")
@@ -171,108 +161,44 @@ class Scenes:
         self.report.check(moved.max() > 0.1, "Friend bends with the armature", f"up to {moved.max():.2f} m")
         yield from self.window.picture("skinned")
 
-    # -- parts -------------------------------------------------------------------------------------------------------
-
-    def select(self, target: str) -> Scenario:
-        """Click the target, Shift-click Hero."""
-        yield from self.window.click(self.on(target))
-        yield from self.window.click(self.on("Hero"), shift=True)
-        selected = {obj.name for obj in bpy.context.view_layer.objects.selected}
-        active = bpy.context.view_layer.objects.active
-        ok = selected == {target, "Hero"} and active is not None and active.name == "Hero"
-        self.report.check(ok, f"clicks select {target} and make Hero active", sorted(selected))
-
-    def on(self, name: str) -> tuple[int, int]:
-        """Where the window shows a character's chest."""
-        obj, region = bpy.data.objects[name], self.window.region("WINDOW")
-        positions = np.empty(len(obj.data.vertices) * 3, np.float32)
-        obj.data.attributes["position"].data.foreach_get("vector", positions)
-        chest = obj.matrix_world @ Vector((0, 0, float(positions[2::3].max()) * 0.62))
-        at = location_3d_to_region_2d(region, self.window.view.spaces.active.region_3d, chest)
-        return int(region.x + at.x), int(region.y + at.y)
-
-    def start_job(self) -> Scenario:
-        # The panel is taller or lower according to what it has to say: look for the button every time.
-        at = yield from self.window.find_button(TRANSFER)
-        if at is None:
-            yield from self.window.picture("no_button")
-            raise LookupError("Transfer Weights is not in the panel")
-        begin = time.perf_counter()
+    def undo_while_a_job_runs(self) -> Scenario:
+        """Ctrl-Z makes Blender replace its data under the job, which then writes 100,000 vertices."""
+        bpy.context.scene.frame_set(REST_FRAME)
+        yield from self.select("Statue")
+        before = fingerprint()
+        yield from self.start_job()
+        yield self.computing()
+        yield from self.window.key("Z", ctrl=True)
+        self.report.check(job_status().running, "the job goes on after Ctrl-Z", job_status().report)
+        yield Until(lambda: job_status().fraction > 0.97 or not job_status().running, "the job's last steps", 120.0)
         self.watch.start()
-        yield from self.window.click(at)
-        yield Until(lambda: job_status().running or job_status().report, "the job's start")
-        pauses = self.watch.stop()
-        running = job_status().running
-        self.report.check(running, "a click on Transfer Weights starts a job", job_status().report)
-        self.report.note(f"started {time.perf_counter() - begin:.1f} s after the click began; pauses: {pauses}")
+        yield Until(lambda: not job_status().running, "the end of the big job", 60.0)
+        yield 0.5
+        self.report.note(f"pauses while 100,000 vertices are written and drawn: {self.watch.stop()}")
+        told = job_status().report
+        self.report.check(not job_status().report_is_error, "a job survives Ctrl-Z and skins the Statue", told)
+        self.report.check(len(bpy.data.objects["Statue"].vertex_groups) > 10, "the Statue has its vertex groups")
+        yield from self.window.key("Z", ctrl=True)
+        self.check_same(before, "one Ctrl-Z undoes it")
 
-    def computing(self, limit_s: float = 60.0) -> Until:
-        return Until(lambda: job_status().fraction > 0 or not job_status().running, "the first progress", limit_s)
+    def open_a_file_while_a_job_runs(self) -> Scenario:
+        yield from self.select("Statue")
+        yield from self.start_job()
+        self.open_saved()
+        yield Until(lambda: not job_status().running, "the end of the job whose file was closed", 10.0)
+        yield 0.5
+        self.check_same(self.after, "another file can be opened while a job runs, and is as it was saved")
 
-    def wander(self, seconds: float) -> Scenario:
-        """Move the pointer about in the viewport; the value is the fractions of progress seen meanwhile."""
-        x, y = self.window.centre()
-        seen: list[float] = []
-        ends, step = time.monotonic() + seconds, 0
-        while time.monotonic() < ends:
-            step += 1
-            self.window.send("MOUSEMOVE", "NOTHING", (x + 40 * (step % 9), y + 25 * (step % 7)))
-            fraction = job_status().fraction
-            if not seen or fraction != seen[-1]:
-                seen.append(fraction)
-            yield 0.03
-        return seen
-
-    def turn_the_view(self) -> Scenario:
-        view = self.window.view.spaces.active.region_3d
-        before, fraction = view.view_rotation.copy(), job_status().fraction
-        self.watch.start()
-        yield from self.window.drag("MIDDLEMOUSE", self.window.centre(), (80, 20))
-        yield 0.2
-        pauses = self.watch.stop()
-        turned = view.view_rotation.rotation_difference(before).angle
-        detail = f"{np.degrees(turned):.0f}°, progress {fraction:.0%} → {job_status().fraction:.0%}"
-        self.report.check(turned > 0.05 and job_status().running, "the view turns while the job runs", detail)
-        self.report.note(f"pauses while the job runs, turning the view: {pauses}")
-        yield from self.window.drag("MIDDLEMOUSE", self.window.centre(), (-80, -20))
-
-    def expect_cancelled(self, how: str, before: dict[str, str]) -> Scenario:
-        asked = time.monotonic()
-        yield Until(lambda: not job_status().running, f"the end of the job after {how}")
-        told = f"{job_status().report} ({time.monotonic() - asked:.1f} s)"
-        self.report.check("ancel" in told, f"{how} cancels the job", told)
-        yield 0.3
-        self.check_same(before, "the scene is untouched")
-
-    def evaluated(self, obj: bpy.types.Object) -> np.ndarray:
-        """(V, 3) positions after the modifiers."""
-        mesh = obj.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
-        positions = np.empty(len(mesh.vertices) * 3, np.float32)
-        mesh.attributes["position"].data.foreach_get("vector", positions)
-        return positions.reshape(-1, 3)
-
-    def check_same(self, before: dict[str, str], what: str) -> None:
-        other = changed(before, fingerprint())
-        self.report.check(not other, what, f"changed: {other}" if other else "")
-
-    def check_skin(self, obj: bpy.types.Object) -> None:
-        """Friend's weights against the known ones."""
-        names = obj.vertex_groups.keys()
-        known = set(names) <= set(self.joints) and len(names) > 10
-        if not self.report.check(known, "vertex groups named as the bones", len(names)):
-            return
-        rig = [modifier.object for modifier in obj.modifiers if modifier.type == "ARMATURE"]
-        self.report.check(rig == [bpy.data.objects["Hero Rig"]], "Hero's armature deforms it", rig)
-        weights = read_weights(obj)
-        self.report.check(np.allclose(weights.sum(1), 1, atol=1e-3), "every vertex's weights sum to 1")
-        strongest = np.array(names)[weights.argmax(1)]
-        right = float(np.mean(strongest == np.array(self.joints)[self.truth.argmax(1)]))
-        self.report.check(right > LEAST_RIGHT, "the strongest bone is the right one for most vertices", f"{right:.0%}")
+    def close_blender_while_a_job_runs(self) -> Scenario:
+        """in_display.sh looks at how Blender ends and whether its worker does."""
+        yield from self.select("Statue")
+        yield from self.start_job()
+        yield 1.0
 
 
 def main() -> None:
     report = Report(Path(os.environ["GUI_SCREENSHOTS"]) / "report.txt")
-    Player(Scenes(Path(os.environ["GUI_SCRATCH"]), report).play(), report)
+    Player(WindowTest(Path(os.environ["GUI_SCRATCH"]), report).play(), report)
 
 
 main()
