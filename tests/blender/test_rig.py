@@ -150,6 +150,8 @@ def test_failure_while_bones_are_placed_leaves_no_armature_behind(extension, mon
     select(source, target)
     before = fingerprint()
     monkeypatch.setattr(extension("bridge.fitted_armature"), "_place_edit_bones", lambda *_: 1 / 0)
-    with pytest.raises(RuntimeError, match="division by zero"):  # a fault of ours, not the user's: it may be told as one
+    with pytest.raises(
+        RuntimeError, match="division by zero"
+    ):  # a fault of ours, not the user's: it may be told as one
         bpy.ops.surface_features.rig()
     assert fingerprint() == before
