@@ -21,14 +21,19 @@ SIGMA = 0.03
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """anchors: (A,) int64 body vertices. near: (13380, K) int16 anchor numbers. share: (13380, K) float32, rows sum to 1."""
+    """anchors: (A,) int64 body vertices.
+
+    embedding: (A, D) float32 unit rows whose cosines fall with the geodesic distance; where training starts from.
+    near: (13380, K) int16, the anchors nearest to each vertex. share: (13380, K) float32 targets, rows sum to 1.
+    """
 
     anchors: np.ndarray
+    embedding: np.ndarray
     near: np.ndarray
     share: np.ndarray
 
 
-def build_template(model: HumanModel, anchor_count: int = 1400, keep: int = 16) -> Template:
+def build_template(model: HumanModel, anchor_count: int = 1400, keep: int = 16, dim: int = 64) -> Template:
     """Anchors by farthest-point sampling in a density-weighted metric, soft targets exp(−d² / 2σ²).
 
     d is the heat-method geodesic in units of √area; σ = 0.03, divided by the density of the anchor's region.
@@ -53,17 +58,25 @@ def build_template(model: HumanModel, anchor_count: int = 1400, keep: int = 16) 
     near = np.argpartition(-logit, keep, axis=1)[:, :keep]
     chosen = np.take_along_axis(logit, near, axis=1)
     share = np.exp(chosen - chosen.max(axis=1, keepdims=True))
-    return Template(
-        np.array(anchors), near.astype(np.int16), (share / share.sum(axis=1, keepdims=True)).astype(np.float32)
-    )
+    share /= share.sum(axis=1, keepdims=True)
+    embedding = embed_distances(geodesic[anchors], dim)
+    return Template(np.array(anchors), embedding, near.astype(np.int16), share.astype(np.float32))
+
+
+def embed_distances(distance: np.ndarray, dim: int, reach: float = 0.35) -> np.ndarray:
+    """(A, A) geodesic distances → (A, dim) float32 unit rows with cosines near exp(−d / reach), by kernel PCA."""
+    kernel = np.exp(-(distance + distance.T) / 2 / reach)
+    values, vectors = np.linalg.eigh(kernel)
+    rows = vectors[:, -dim:] * np.sqrt(np.maximum(values[-dim:], 0))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
 def load_template(model: HumanModel, cache_file: Path) -> Template:
     """The template, computed once and kept in `cache_file` (npz)."""
     if cache_file.exists():
         stored = np.load(cache_file)
-        return Template(stored["anchors"], stored["near"], stored["share"])
+        return Template(*(stored[name] for name in ("anchors", "embedding", "near", "share")))
     template = build_template(model)
     cache_file.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(cache_file, anchors=template.anchors, near=template.near, share=template.share)
+    np.savez(cache_file, **vars(template))
     return template
