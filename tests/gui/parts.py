@@ -20,7 +20,7 @@ from scene_state import changed, fingerprint, job_status, read_weights
 
 TRANSFER, CANCEL = "surface_features.transfer_weights", "surface_features.cancel_job"
 LEAST_RIGHT = 0.6
-MOST_PAUSE_MS, MOST_PAUSE_BUSY_MS = 100.0, 250.0
+MOST_PAUSE_MS = 100.0
 
 
 class Parts:
@@ -138,14 +138,11 @@ class Parts:
         self.report.check(right > LEAST_RIGHT, "the strongest bone is the right one for most vertices", f"{right:.0%}")
 
     def check_pauses(self, pauses: Pauses) -> None:
-        """At most 100 ms; where drawing alone takes long while the cores are busy, twice that, up to 250 ms."""
+        """At most 100 ms, both of Blender's own computing and on the clock. Wants a machine that is otherwise idle."""
         what = f"while a job runs Blender computes {MOST_PAUSE_MS:.0f} ms at most between two turns of its event loop"
         self.report.check(pauses.busiest_ms <= MOST_PAUSE_MS, what, f"{pauses.busiest_ms:.0f} ms")
-        limit = min(max(MOST_PAUSE_MS, 2 * self.drawing.longest_ms), MOST_PAUSE_BUSY_MS)
-        what = f"the window answers within {limit:.0f} ms"
-        if limit > MOST_PAUSE_MS:
-            what += f" (busy machine: drawing alone takes up to {self.drawing.longest_ms:.0f} ms)"
-        self.report.check(pauses.longest_ms <= limit, what, f"{pauses.longest_ms:.0f} ms")
+        what = f"the window answers within {MOST_PAUSE_MS:.0f} ms (drawing alone: {self.drawing.longest_ms:.0f} ms)"
+        self.report.check(pauses.longest_ms <= MOST_PAUSE_MS, what, f"{pauses.longest_ms:.0f} ms")
 
     @contextmanager
     def busy_cores(self) -> Iterator[None]:
