@@ -15,6 +15,8 @@ from .views.render import Raycaster, ViewBuffers
 
 RAY_OFFSET = 2e-3  # of the mesh's extent: a visibility ray starts this far off the surface
 DEPTH_TOLERANCE = 0.04  # of the picture's half width: a cell this much nearer or farther shows something else
+SMOOTHING_LENGTH = 0.04  # of √area
+MOST_SMOOTHING_STEPS = 30
 SEEN_WEIGHT = 1.0  # sum of cosines at which a vertex counts as fully seen
 
 
@@ -50,7 +52,8 @@ def lift(
     values = np.divide(total, length[:, None], out=np.zeros_like(total), where=seen[:, None])
     agreement = np.divide(length, weight, out=np.zeros_like(length), where=weight > 0)
     confidence = np.clip(agreement, 0, 1) * np.clip(weight / SEEN_WEIGHT, 0, 1)
-    return Lifted(fill_unseen(mesh, values, seen), np.where(seen, confidence, 0).astype(np.float32))
+    confidence = np.where(seen, confidence, 0).astype(np.float32)
+    return Lifted(smooth_along_surface(mesh, fill_unseen(mesh, values, seen), confidence), confidence)
 
 
 def _sampling_matrix(
@@ -95,6 +98,37 @@ def _cell_depths(depth: Float32, grid: int, cell_shift: float) -> Float32:
     return depth[np.ix_(pixel, pixel)]
 
 
+def smooth_along_surface(mesh: TriangleMesh, values: Float32, confidence: Float32) -> Float32:
+    """Confidence-weighted diffusion over `SMOOTHING_LENGTH`, so that what most of a neighbourhood says outvotes the rest.
+
+    values: (V, D) unit rows. Returns (V, D) unit rows. Coarse meshes, whose edges are longer than that, stay as they are.
+    """
+    edges = np.concatenate([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]], mesh.faces[:, [2, 0]]])
+    length = float(np.linalg.norm(mesh.vertices[edges[:, 0]] - mesh.vertices[edges[:, 1]], axis=1).mean())
+    reach = SMOOTHING_LENGTH * float(np.sqrt(mesh.face_areas.sum()))
+    steps = min(round(2 * (reach / max(length, 1e-12)) ** 2), MOST_SMOOTHING_STEPS)
+    if steps == 0:
+        return values
+    adjacency = _adjacency(mesh)
+    degree = np.maximum(np.asarray(adjacency.sum(axis=1)).ravel(), 1)
+    average = sparse.diags_array(np.float32(1) / degree.astype(np.float32)) @ adjacency
+    weight = np.maximum(confidence, 0.02)[:, None]
+    total = np.concatenate([values * weight, weight], axis=1)
+    for _ in range(steps):
+        total = (total + average @ total) / 2
+    mean = total[:, :-1]
+    norm = np.linalg.norm(mean, axis=1, keepdims=True)
+    return np.where(norm > 1e-9, mean / np.maximum(norm, 1e-9), values).astype(np.float32)
+
+
+def _adjacency(mesh: TriangleMesh) -> sparse.csr_array:
+    """(V, V) float32, how many faces' edges join two vertices, in both directions."""
+    edges = np.concatenate([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]], mesh.faces[:, [2, 0]]])
+    ones = np.ones(len(edges), np.float32)
+    adjacency = sparse.csr_array((ones, (edges[:, 0], edges[:, 1])), shape=(len(mesh.vertices),) * 2)
+    return (adjacency + adjacency.T).tocsr()
+
+
 def fill_unseen(mesh: TriangleMesh, values: Float32, seen: np.ndarray) -> Float32:
     """Rings of unseen vertices take the mean of their known neighbours; pieces never seen, the nearest vertex's.
 
@@ -105,10 +139,7 @@ def fill_unseen(mesh: TriangleMesh, values: Float32, seen: np.ndarray) -> Float3
     if not seen.any():
         return np.full_like(values, 1 / np.sqrt(values.shape[1]))
     values, known = values.copy(), seen.copy()
-    edges = np.concatenate([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]], mesh.faces[:, [2, 0]]])
-    ones = np.ones(len(edges), np.float32)
-    adjacency = sparse.csr_array((ones, (edges[:, 0], edges[:, 1])), shape=(len(values),) * 2)
-    adjacency = adjacency + adjacency.T
+    adjacency = _adjacency(mesh)
     waiting = np.flatnonzero(~known)
     while len(waiting):
         links = adjacency[waiting]

@@ -22,12 +22,11 @@ from .train_backbone import Recipe, build_model
 
 
 def export(checkpoint: Path, folder: Path) -> None:
-    """The moving average of the training run in `checkpoint` becomes the checkpoint folder `folder`."""
+    """The model of the training run's `checkpoint` becomes the checkpoint folder `folder`."""
     recipe = Recipe()
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     model = build_model(recipe)
-    average = {k.removeprefix("module."): v for k, v in state["average"].items() if k.startswith("module.")}
-    model.load_state_dict(average)
+    model.load_state_dict(state["model"])
     folder.mkdir(parents=True, exist_ok=True)
     model.body.half().save_pretrained(folder)
     head = {name: value.half().contiguous() for name, value in model.head.state_dict().items()}
