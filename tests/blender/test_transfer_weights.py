@@ -10,8 +10,8 @@ import pytest
 from .scenes import add_mesh, add_source, add_target, failure, fingerprint, hero, select, stout, weights_of
 
 JOINTS = hero().joints
-# How good transfers are is measured by the benchmarks; mixed-up rows or columns end up at about 0.08 (26 bones).
-NOT_BY_CHANCE = 0.25
+# The benchmarks measure how good transfers are; mixed-up rows or columns end up at about 0.08 (26 bones).
+LEAST_RIGHT = 0.6
 
 
 def transfer(**options: object) -> set[str]:
@@ -31,7 +31,7 @@ def test_target_is_skinned_like_the_source() -> None:
     weights = weights_of(target, JOINTS)
     np.testing.assert_allclose(weights.sum(axis=1), 1.0, atol=1e-3)
     assert (weights > 0).sum(axis=1).max() <= 4
-    assert share_of_right_bones(target, stout()) > NOT_BY_CHANCE
+    assert share_of_right_bones(target, stout()) > LEAST_RIGHT
     modifiers = [modifier for modifier in target.modifiers if modifier.type == "ARMATURE"]
     assert [modifier.object.name for modifier in modifiers] == ["Hero Rig"]
     assert target.parent is None
@@ -149,7 +149,7 @@ def test_half_a_character_with_a_mirror_is_seen_whole() -> None:
     transfer()
     weights = weights_of(target, JOINTS)
     right = (weights.argmax(axis=1) == character.weights[kept].argmax(axis=1)).mean()
-    assert right > NOT_BY_CHANCE
+    assert right > LEAST_RIGHT
 
 
 def test_objects_that_share_a_mesh_are_all_bound() -> None:
