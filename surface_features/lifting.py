@@ -51,8 +51,8 @@ def lift(
     seen = length > 1e-6
     values = np.divide(total, length[:, None], out=np.zeros_like(total), where=seen[:, None])
     agreement = np.divide(length, weight, out=np.zeros_like(length), where=weight > 0)
-    confidence = np.clip(agreement, 0, 1) * np.clip(weight / SEEN_WEIGHT, 0, 1)
-    confidence = np.where(seen, confidence, 0).astype(np.float32)
+    trust = np.clip(agreement, 0, 1) * np.clip(weight / SEEN_WEIGHT, 0, 1)
+    confidence: Float32 = np.where(seen, trust, 0).astype(np.float32)
     return Lifted(smooth_along_surface(mesh, fill_unseen(mesh, values, seen), confidence), confidence)
 
 
@@ -99,9 +99,9 @@ def _cell_depths(depth: Float32, grid: int, cell_shift: float) -> Float32:
 
 
 def smooth_along_surface(mesh: TriangleMesh, values: Float32, confidence: Float32) -> Float32:
-    """Confidence-weighted diffusion over `SMOOTHING_LENGTH`, so that what most of a neighbourhood says outvotes the rest.
+    """Confidence-weighted diffusion over `SMOOTHING_LENGTH`: most of a neighbourhood outvotes the rest.
 
-    values: (V, D) unit rows. Returns (V, D) unit rows. Coarse meshes, whose edges are longer than that, stay as they are.
+    values: (V, D) unit rows. Returns (V, D) unit rows. Meshes whose edges are longer than that stay as they are.
     """
     edges = np.concatenate([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]], mesh.faces[:, [2, 0]]])
     length = float(np.linalg.norm(mesh.vertices[edges[:, 0]] - mesh.vertices[edges[:, 1]], axis=1).mean())

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from surface_features.lifting import fill_unseen, lift
+from surface_features.lifting import fill_unseen, lift, smooth_along_surface
 from surface_features.mesh import TriangleMesh
 from surface_features.progress import JobContext
 from surface_features.views.cameras import place_cameras
@@ -71,3 +71,19 @@ def test_a_hidden_piece_takes_the_nearest_surface_and_no_confidence():
     assert (result.confidence[hidden] == 0).all()
     direction = inside.vertices / np.linalg.norm(inside.vertices, axis=1, keepdims=True)
     assert (result.values[hidden] * direction).sum(axis=1).mean() > 0.9
+
+
+def test_single_vertices_that_disagree_are_outvoted_by_their_neighbours():
+    mesh = icosphere(5)
+    values = mesh.vertices.copy()
+    wrong = np.random.default_rng(0).random(len(values)) < 0.1
+    values[wrong] *= -1
+    confidence = np.where(wrong, 0.2, 1.0).astype(np.float32)
+    smooth = smooth_along_surface(mesh, values, confidence)
+    assert (smooth * mesh.vertices).sum(axis=1).min() > 0.95
+
+
+def test_coarse_meshes_are_not_smoothed():
+    mesh = icosphere(1)
+    values = mesh.vertices.copy()
+    assert np.array_equal(smooth_along_surface(mesh, values, np.ones(len(values), np.float32)), values)
