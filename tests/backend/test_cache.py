@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -126,21 +127,24 @@ def test_a_damaged_entry_is_dropped(cache: FeatureCache, damage: str) -> None:
         assert_same(cache.get(KEY, context), entry())
 
 
-@pytest.fixture
+@contextmanager
 def full_disk() -> Iterator[None]:
-    """No file may grow past 1,000 bytes: the system call fails as on a full disk."""
+    """No file may grow past 1,000 bytes: the system call fails as on a full disk. Never while pytest itself writes."""
     resource = pytest.importorskip("resource", reason="file size limits are a Unix thing")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_full_disk_is_one_warning_and_leaves_nothing_behind(cache: FeatureCache, full_disk: None) -> None:
-    cache.put("before", {"values": np.zeros(50, np.float32)})
+def test_a_full_disk_is_one_warning_and_leaves_nothing_behind(cache: FeatureCache) -> None:
     context = JobContext()
-    cache.put(KEY, entry(), context)
-    cache.put(KEY, entry(), context)
+    with full_disk():
+        cache.put("before", {"values": np.zeros(50, np.float32)})
+        cache.put(KEY, entry(), context)
+        cache.put(KEY, entry(), context)
     assert len(context.warnings) == 1
     assert "Could not keep the result in the cache" in context.warnings[0]
     assert [path.name for path in cache.folder.iterdir()] == ["before.npz"]
