@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from .mesh import Float32, TriangleMesh
+from .mesh import Float32, Int32, TriangleMesh
 from .progress import JobContext
 from .views.cameras import Cameras
 from .views.render import Raycaster, ViewBuffers
@@ -103,7 +103,7 @@ def smooth_along_surface(mesh: TriangleMesh, values: Float32, confidence: Float3
 
     values: (V, D) unit rows. Returns (V, D) unit rows. Meshes whose edges are longer than that stay as they are.
     """
-    edges = np.concatenate([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]], mesh.faces[:, [2, 0]]])
+    edges = _face_edges(mesh)
     length = float(np.linalg.norm(mesh.vertices[edges[:, 0]] - mesh.vertices[edges[:, 1]], axis=1).mean())
     reach = SMOOTHING_LENGTH * float(np.sqrt(mesh.face_areas.sum()))
     steps = min(round(2 * (reach / max(length, 1e-12)) ** 2), MOST_SMOOTHING_STEPS)
@@ -112,18 +112,21 @@ def smooth_along_surface(mesh: TriangleMesh, values: Float32, confidence: Float3
     adjacency = _adjacency(mesh)
     degree = np.maximum(np.asarray(adjacency.sum(axis=1)).ravel(), 1)
     average = sparse.diags_array(np.float32(1) / degree.astype(np.float32)) @ adjacency
-    weight = np.maximum(confidence, 0.02)[:, None]
-    total = np.concatenate([values * weight, weight], axis=1)
+    mean = values * np.maximum(confidence, 0.02)[:, None]
     for _ in range(steps):
-        total = (total + average @ total) / 2
-    mean = total[:, :-1]
+        mean = (mean + average @ mean) / 2
     norm = np.linalg.norm(mean, axis=1, keepdims=True)
     return np.where(norm > 1e-9, mean / np.maximum(norm, 1e-9), values).astype(np.float32)
 
 
+def _face_edges(mesh: TriangleMesh) -> Int32:
+    """(3F, 2) the edges of every face, shared ones once per face."""
+    return np.concatenate([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]], mesh.faces[:, [2, 0]]])
+
+
 def _adjacency(mesh: TriangleMesh) -> sparse.csr_array:
     """(V, V) float32, how many faces' edges join two vertices, in both directions."""
-    edges = np.concatenate([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]], mesh.faces[:, [2, 0]]])
+    edges = _face_edges(mesh)
     ones = np.ones(len(edges), np.float32)
     adjacency = sparse.csr_array((ones, (edges[:, 0], edges[:, 1])), shape=(len(mesh.vertices),) * 2)
     return (adjacency + adjacency.T).tocsr()
