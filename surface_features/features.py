@@ -16,7 +16,7 @@ from .settings import FeatureSettings
 if TYPE_CHECKING:
     from .cache import FeatureCache
 
-ALGORITHM_VERSION = 1  # raise it when the same input gives other features
+ALGORITHM_VERSION = 2  # raise it when the same input gives other features
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +57,7 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext)
     from .backbones import load_backbone
     from .lifting import lift
     from .preflight import preflight
+    from .refinement import refine
     from .views.cameras import place_cameras
     from .views.render import Raycaster, render_views
 
@@ -83,7 +84,10 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext)
         )
     with context.stage("lift"):
         shift = backbone.checkpoint.cell_shift
-        lifted = lift(raycaster, cameras, views, cells, shift, context.span(0.7, 1.0))
+        lifted = lift(raycaster, cameras, views, cells, shift, context.span(0.7, 0.9))
+    if backbone.surface_context is not None:
+        with context.stage("refine"):
+            lifted = refine(backbone.surface_context, proxy, lifted, context.span(0.9, 1.0))
     index = checked.proxy_vertex
     return Features(lifted.values[index], lifted.confidence[index])
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write the trained backbone as a checkpoint folder: `python -m training.export --scratch DIR [--out DIR]`.
+"""Write the trained networks as a checkpoint folder: `python -m training.export --scratch DIR [--out DIR]`.
 
 fp16 safetensors, a transformers `config.json`, and `surface_features.json` with what this project's loader needs. The
 colours of *Show Features* are the principal directions of the trained anchors, so they mean the same on every mesh.
@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -19,9 +21,10 @@ from surface_features.features import principal_colours
 
 from .render_shards import GRID, IMAGE_SIZE
 from .train_backbone import Recipe, build_model
+from .train_surface import SurfaceRecipe
 
 
-def export(checkpoint: Path, folder: Path) -> None:
+def export_backbone(checkpoint: Path, folder: Path) -> None:
     """The model of the training run's `checkpoint` becomes the checkpoint folder `folder`."""
     recipe = Recipe()
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
@@ -29,30 +32,53 @@ def export(checkpoint: Path, folder: Path) -> None:
     model.load_state_dict(state["model"])
     folder.mkdir(parents=True, exist_ok=True)
     model.body.half().save_pretrained(folder)
-    head = {name: value.half().contiguous() for name, value in model.head.state_dict().items()}
-    save_file(head, folder / "head.safetensors")
-    anchors = torch.nn.functional.normalize(state["anchors"], dim=1).numpy()
+    _save_half(model.head.state_dict(), folder / "head.safetensors")
     step = IMAGE_SIZE // GRID
-    own = {
+    promises = {
         "format": 1,
         "pictures": "normals+depth",
         "image_size": IMAGE_SIZE,
         "upsample": recipe.upsample,
         "dim": recipe.dim,
         "cell_shift": (step // 2 + 0.5) / step - 0.5,
-        "colour_basis": principal_colours(anchors).round(5).tolist(),
     }
-    (folder / "surface_features.json").write_text(json.dumps(own, indent=1) + "\n")
-    size = sum(f.stat().st_size for f in folder.glob("*.safetensors")) / 1e6
-    print(f"{folder}: {size:.1f} MB, trained for {state['seconds'] / 60:.0f} minutes, {state['steps']} steps")
+    _write_promises(folder, promises, state["anchors"])
+    print(f"{folder}: backbone trained for {state['seconds'] / 60:.0f} minutes, {state['steps']} steps")
+
+
+def add_surface_context(checkpoint: Path, folder: Path) -> None:
+    """The network over the surface joins the backbone it was trained on."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    _save_half(state["network"], folder / "surface_context.safetensors")
+    promises = json.loads((folder / "surface_features.json").read_text())
+    shape = asdict(SurfaceRecipe().config)
+    del shape["dim"]
+    _write_promises(folder, promises | {"surface_context": shape}, state["anchors"])
+    print(f"{folder}: surface context trained for {state['seconds'] / 60:.0f} minutes, {state['steps']} steps")
+
+
+def _write_promises(folder: Path, promises: dict[str, Any], anchors: torch.Tensor) -> None:
+    """`surface_features.json`, with the colours of these anchors."""
+    colours = principal_colours(torch.nn.functional.normalize(anchors, dim=1).numpy())
+    promises["colour_basis"] = [[round(float(value), 5) for value in row] for row in colours]
+    (folder / "surface_features.json").write_text(json.dumps(promises, indent=1) + "\n")
+
+
+def _save_half(tensors: dict[str, torch.Tensor], path: Path) -> None:
+    save_file({name: value.half().contiguous() for name, value in tensors.items()}, path)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(description="Write the trained networks as a checkpoint folder.")
     parser.add_argument("--scratch", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=MODELS / "bundled")
     options = parser.parse_args()
-    export(options.scratch / "checkpoint.pt", options.out)
+    export_backbone(options.scratch / "checkpoint.pt", options.out)
+    add_surface_context(options.scratch / "surface.pt", options.out)
+    for file in options.out.iterdir():
+        file.chmod(0o644)
+    size = sum(file.stat().st_size for file in options.out.glob("*.safetensors")) / 1e6
+    print(f"{options.out}: {size:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import nn
 from transformers import ViTConfig, ViTModel
 
@@ -57,6 +58,12 @@ def build_model(recipe: Recipe) -> DenseModel:
     )
     head = DenseHead(recipe.width, recipe.dim, recipe.upsample)
     return DenseModel(ViTModel(config, add_pooling_layer=False), head, recipe.patch)
+
+
+def read_weights(model: DenseModel, folder: Path) -> None:
+    """Fill `model` with the weights of a folder written by `training.export`."""
+    model.body.load_state_dict(ViTModel.from_pretrained(folder, add_pooling_layer=False).float().state_dict())
+    model.head.load_state_dict(load_file(folder / "head.safetensors"))
 
 
 @dataclass
@@ -150,6 +157,22 @@ class Trainer:
         self.steps += 1
         return float(loss.detach())
 
+    @torch.no_grad()
+    def start_from(self, folder: Path, pool: ShardPool, seed: int, batches: int = 48) -> None:
+        """Take over the weights of an exported model; each anchor starts as the mean feature of its surroundings."""
+        read_weights(self.model, folder)
+        rng = np.random.default_rng(seed)
+        total = torch.zeros_like(self.anchors)
+        for _ in range(batches):
+            images, labels = pool.batch(self.recipe.batch, rng)
+            cells = self.forward(to_pixels(torch.from_numpy(images).to(self.device))).permute(0, 2, 3, 1)
+            label = torch.from_numpy(labels.astype(np.int64)).to(self.device)
+            found, vertex = cells[label >= 0], label[label >= 0]
+            for rank in range(self.near.shape[1]):
+                total.index_add_(0, self.near[vertex, rank], found * self.share[vertex, rank, None])
+        reached = total.norm(dim=1) > 0
+        self.anchors[reached] = nn.functional.normalize(total[reached], dim=1)
+
     def save(self, path: Path) -> None:
         state = {
             "model": self.model.state_dict(),
@@ -193,17 +216,21 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with mpfb2/ (see training/README.md)")
     parser.add_argument("--scratch", type=Path, required=True, help="shards and checkpoints; kept between runs")
     parser.add_argument("--minutes", type=float, default=90.0, help="training time, over all resumed runs")
+    parser.add_argument("--start-from", type=Path, help="a model folder to go on from instead of random weights")
+    parser.add_argument("--learning-rate", type=float, default=Recipe.learning_rate)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     checkpoint = options.scratch / "checkpoint.pt"
     template = load_template(HumanModel(options.data), options.scratch / "template.npz")
-    trainer = Trainer(Recipe(), template, options.device, options.seed)
-    if checkpoint.exists():
-        trainer.load(checkpoint)
+    trainer = Trainer(Recipe(learning_rate=options.learning_rate), template, options.device, options.seed)
     pool = ShardPool(options.scratch / "shards")
     if pool.refresh() == 0:
         raise SystemExit(f"No shards in {pool.folder}: run python -m training.render_shards first.")
+    if checkpoint.exists():
+        trainer.load(checkpoint)
+    elif options.start_from:
+        trainer.start_from(options.start_from, pool, options.seed)
     train(trainer, pool, checkpoint, options.minutes * 60, options.seed)
 
 

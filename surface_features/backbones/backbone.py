@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..mesh import Float32
 from ..views.render import ViewBuffers
 from .checkpoint import Checkpoint, fingerprint, read_checkpoint
 from .dense import DenseHead, DenseModel
+from .surface_context import SurfaceContext, SurfaceContextConfig
 
 BYTES_PER_TOKEN = 64 * 1024  # activations of one token through one small transformer block, measured generously
 
@@ -43,6 +45,7 @@ class Backbone:
     """Pictures in, unit features out.
 
     checkpoint: what the folder promises. fingerprint: hash for the cache key. device: where it runs now.
+    surface_context: the network that corrects lifted features, where the checkpoint brings one.
     """
 
     def __init__(self, name: str, device: str) -> None:
@@ -51,6 +54,9 @@ class Backbone:
         self.fingerprint = fingerprint(name)
         self.device = choose_device(device)
         self._model = _load_model(self.checkpoint).to(self.device).eval()
+        self.surface_context = _load_surface_context(self.checkpoint)
+        if self.surface_context is not None:
+            self.surface_context.to(self.device).eval()
 
     def pictures(self, views: ViewBuffers) -> Float32:
         """(N, C, S, S) float32, the pictures this backbone wants of these views."""
@@ -108,6 +114,8 @@ class Backbone:
         warn(f"Out of memory on {self.device.type.upper()}: going on with the CPU.")
         self.device = torch.device("cpu")
         self._model.to(self.device)
+        if self.surface_context is not None:
+            self.surface_context.to(self.device)
         return self._batch_size()
 
 
@@ -130,25 +138,43 @@ def load_cached(name: str, device: str) -> Backbone:
 
 def _load_model(checkpoint: Checkpoint) -> DenseModel:
     import transformers
-    from safetensors import SafetensorError
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    try:
+    with _told_in_one_sentence(checkpoint):
         body: Any = transformers.AutoModel.from_pretrained(checkpoint.folder, local_files_only=True)
-        head = _load_head(checkpoint, body.config.hidden_size) if checkpoint.dim else None
-    except (OSError, ValueError, KeyError, RuntimeError, AttributeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise BackboneError(f"Backbone {checkpoint.folder} cannot be loaded: {reason}") from error
-    return DenseModel(body.float(), head, checkpoint.patch_size)
+        head = None
+        if checkpoint.dim:
+            head = DenseHead(body.config.hidden_size, checkpoint.dim, checkpoint.upsample)
+            head.load_state_dict(_read_tensors(checkpoint.folder / "head.safetensors"))
+        return DenseModel(body.float(), head, checkpoint.patch_size)
 
 
-def _load_head(checkpoint: Checkpoint, width: int) -> DenseHead:
+def _load_surface_context(checkpoint: Checkpoint) -> SurfaceContext | None:
+    if checkpoint.surface_context is None:
+        return None
+    with _told_in_one_sentence(checkpoint):
+        network = SurfaceContext(SurfaceContextConfig(checkpoint.dim, **checkpoint.surface_context))
+        network.load_state_dict(_read_tensors(checkpoint.folder / "surface_context.safetensors"))
+        return network
+
+
+def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
-    head = DenseHead(width, checkpoint.dim, checkpoint.upsample)
-    head.load_state_dict({k: v.float() for k, v in load_file(checkpoint.folder / "head.safetensors").items()})
-    return head
+    return {name: tensor.float() for name, tensor in load_file(path).items()}
+
+
+@contextmanager
+def _told_in_one_sentence(checkpoint: Checkpoint) -> Iterator[None]:
+    """Whatever is wrong with a checkpoint's files becomes one `BackboneError`."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError, SafetensorError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise BackboneError(f"Backbone {checkpoint.folder} cannot be loaded: {reason}") from error
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -29,6 +29,7 @@ class Checkpoint:
     upsample, dim: of the head; 1 and 0 without one.
     cell_shift: how far a cell's sample lies right of and below the cell's middle, in cells.
     colour_basis: (3, D + 1) rows turning features into colours, or None.
+    surface_context: width, layers and landmarks of the network over the surface, or None.
     """
 
     folder: Path
@@ -41,6 +42,7 @@ class Checkpoint:
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     colour_basis: tuple[tuple[float, ...], ...] | None = None
+    surface_context: dict[str, int] | None = None
 
     @property
     def grid(self) -> int:
@@ -83,6 +85,7 @@ def read_checkpoint(backbone: str) -> Checkpoint:
         mean=tuple(image.get("image_mean", IMAGENET_MEAN)),
         std=tuple(image.get("image_std", IMAGENET_STD)),
         colour_basis=tuple(tuple(row) for row in basis) if basis else None,
+        surface_context=own.get("surface_context"),
     )
 
 

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A transformer over the whole surface that corrects lifted features: a forearm whose elbow is right is right itself.
+
+Pictures show a limb without what it hangs on; the surface knows. Landmarks look at each other, near ones along the
+surface more than far ones (attention biased by geodesic distance, as ALiBi does by word distance), and every vertex
+looks at the landmarks as its own landmark would.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+OCTAVES = 4
+SLOPES = (0.0, 4.0, 12.0, 32.0)  # of a head's attention logits, per √area of distance
+
+
+@dataclass(frozen=True)
+class SurfaceContextConfig:
+    """Shape of the network; stored with its weights. landmarks: how many are placed at inference."""
+
+    dim: int
+    width: int = 128
+    layers: int = 3
+    landmarks: int = 512
+
+
+@dataclass(frozen=True, eq=False)
+class SurfacePoints:
+    """What is known of points of a surface, batched.
+
+    features: (B, N, D) unit vectors. confidence: (B, N) 0…1. positions: (B, N, 3), Z up, centred, largest extent 2.
+    normals: (B, N, 3) unit vectors.
+    """
+
+    features: torch.Tensor
+    confidence: torch.Tensor
+    positions: torch.Tensor
+    normals: torch.Tensor
+
+
+class SurfaceContext(nn.Module):
+    """Lifted features in, corrected features out; starts as the identity."""
+
+    def __init__(self, config: SurfaceContextConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embed = nn.Linear(config.dim + 1 + 3 + 3 + 6 * OCTAVES, config.width)
+        self.blocks = nn.ModuleList(_Block(config.width) for _ in range(config.layers))
+        self.read = _Block(config.width)
+        self.norm = nn.LayerNorm(config.width)
+        self.correct = nn.Linear(config.width, config.dim)
+        nn.init.zeros_(self.correct.weight)
+        nn.init.zeros_(self.correct.bias)
+
+    def forward(
+        self, landmarks: SurfacePoints, distances: torch.Tensor, points: SurfacePoints, nearest: torch.Tensor
+    ) -> torch.Tensor:
+        """(B, N, D) unit vectors of `points`.
+
+        distances: (B, L, L) between landmarks along the surface over √area. nearest: (B, N) int64, every point's
+        landmark.
+        """
+        return self.read_points(self.look_around(landmarks, distances), distances, points, nearest)
+
+    def look_around(self, landmarks: SurfacePoints, distances: torch.Tensor) -> torch.Tensor:
+        """(B, L, width) what each landmark knows of the whole surface."""
+        tokens, bias = self._tokens(landmarks), _bias(distances)
+        for block in self.blocks:
+            tokens = block(tokens, tokens, bias)
+        return tokens
+
+    def read_points(
+        self, context: torch.Tensor, distances: torch.Tensor, points: SurfacePoints, nearest: torch.Tensor
+    ) -> torch.Tensor:
+        """(B, N, D) corrected unit features of points that read the landmarks' `context`."""
+        rows = torch.gather(distances, 1, nearest[..., None].expand(-1, -1, distances.shape[2]))
+        found = self.read(self._tokens(points), context, _bias(rows))
+        return nn.functional.normalize(points.features + self.correct(self.norm(found)).float(), dim=-1)
+
+    def _tokens(self, points: SurfacePoints) -> torch.Tensor:
+        octaves = math.pi * 2.0 ** torch.arange(OCTAVES, device=points.positions.device)
+        waves = (points.positions[..., None] * octaves).flatten(-2)
+        known = (
+            points.features * math.sqrt(self.config.dim),  # unit variance
+            points.confidence[..., None],
+            points.positions,
+            points.normals,
+            waves.sin(),
+            waves.cos(),
+        )
+        return self.embed(torch.cat(known, dim=-1))
+
+
+class _Block(nn.Module):
+    """Attention with a bias, then an MLP; queries and context may differ."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm_query, self.norm_context, self.norm_mlp = (nn.LayerNorm(width) for _ in range(3))
+        self.query, self.key_value, self.out = (
+            nn.Linear(width, width),
+            nn.Linear(width, 2 * width),
+            nn.Linear(width, width),
+        )
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+    def forward(self, tokens: torch.Tensor, context: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        query = _split(self.query(self.norm_query(tokens)))
+        key, value = (_split(part) for part in self.key_value(self.norm_context(context)).chunk(2, dim=-1))
+        heads = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
+        tokens = tokens + self.out(heads.transpose(1, 2).flatten(-2))
+        return tokens + self.mlp(self.norm_mlp(tokens))
+
+
+def _split(tokens: torch.Tensor) -> torch.Tensor:
+    """(B, N, width) → (B, heads, N, width / heads)."""
+    return tokens.unflatten(-1, (len(SLOPES), -1)).transpose(1, 2)
+
+
+def _bias(distances: torch.Tensor) -> torch.Tensor:
+    """(B, N, L) distances → (B, heads, N, L), what is added to the attention's logits."""
+    slopes = torch.tensor(SLOPES, device=distances.device, dtype=distances.dtype)
+    return -slopes[:, None, None] * distances[:, None]

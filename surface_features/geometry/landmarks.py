@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A few hundred points spread over a surface, and how far they lie from each other along it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import dijkstra
+from scipy.spatial import cKDTree
+
+from ..mesh import Float32, Int32, TriangleMesh
+from .sampling import farthest_points
+
+CANDIDATES = 16  # per landmark; the farthest of these are kept
+BRIDGES = 2  # from every landmark to the nearest of other pieces
+BRIDGE_COST = 1.5  # of the straight distance: leaving a piece costs more than staying on it
+
+
+@dataclass(frozen=True, eq=False)
+class Landmarks:
+    """vertices: (L,) int32. nearest: (V,) int32, the landmark each vertex belongs to, nearest along the surface.
+
+    distances: (L, L) float32, along the surface and over bridges between its pieces, in units of √area.
+    """
+
+    vertices: Int32
+    nearest: Int32
+    distances: Float32
+
+
+def place_landmarks(mesh: TriangleMesh, count: int, seed: int) -> Landmarks:
+    """At most `count` landmarks, evenly spread over the mesh's area; fewer on meshes with fewer vertices.
+
+    Characters come in pieces (a shell of clothes, a head put onto a body), so the pieces are bridged where they are
+    closest. A mesh should be a proxy (see `preflight`): without an area there is no landmark to place.
+    """
+    vertices = _spread(mesh, count, seed)
+    edges = _edges(mesh)
+    away, nearest = _voronoi(mesh, edges, vertices)
+    unit = float(np.sqrt(mesh.face_areas.sum(dtype=np.float64)))
+    graph = _landmark_graph(mesh, edges, vertices, away, nearest)
+    return Landmarks(vertices, nearest, (dijkstra(graph, directed=False) / unit).astype(np.float32))
+
+
+def _spread(mesh: TriangleMesh, count: int, seed: int) -> Int32:
+    """(L,) vertices: candidates drawn by the area around them, the farthest from each other kept.
+
+    Drawn in the order of their places, so that the artist's vertex order does not matter.
+    """
+    corner_area = np.repeat(mesh.face_areas.astype(np.float64), 3)
+    area = np.bincount(mesh.faces.reshape(-1), weights=corner_area, minlength=len(mesh.vertices))
+    candidates = np.lexsort(mesh.vertices.T)
+    candidates = candidates[area[candidates] > 0]
+    most = CANDIDATES * count
+    if len(candidates) > most:
+        chance = area[candidates] / area[candidates].sum()
+        candidates = np.random.default_rng(seed).choice(candidates, most, replace=False, p=chance)
+    return candidates[farthest_points(mesh.vertices[candidates], count, seed)].astype(np.int32)
+
+
+def _edges(mesh: TriangleMesh) -> csr_array:
+    """(V, V) lengths of the mesh's edges, in one direction or both."""
+    start, end = mesh.faces.reshape(-1), mesh.faces[:, [1, 2, 0]].reshape(-1)
+    length = np.linalg.norm(mesh.vertices[start].astype(np.float64) - mesh.vertices[end], axis=1)
+    low, high = np.minimum(start, end), np.maximum(start, end)
+    key, first = np.unique(low.astype(np.int64) * len(mesh.vertices) + high, return_index=True)
+    joined = (length[first], (key // len(mesh.vertices), key % len(mesh.vertices)))
+    return csr_array(joined, shape=(len(mesh.vertices),) * 2)
+
+
+def _voronoi(mesh: TriangleMesh, edges: csr_array, vertices: Int32) -> tuple[NDArray[np.float64], Int32]:
+    """(V,) way along the edges to the nearest landmark, and which; on pieces without one, the straight nearest."""
+    away, _, source = dijkstra(edges, directed=False, indices=vertices, min_only=True, return_predecessors=True)
+    landmark = np.full(len(mesh.vertices), -1, np.int64)
+    landmark[vertices] = np.arange(len(vertices))
+    nearest = np.where(np.isfinite(away), landmark[np.maximum(source, 0)], -1)
+    lost = np.flatnonzero(nearest < 0)
+    if len(lost):
+        away[lost], nearest[lost] = cKDTree(mesh.vertices[vertices]).query(mesh.vertices[lost])
+    return away, nearest.astype(np.int32)
+
+
+def _landmark_graph(
+    mesh: TriangleMesh, edges: csr_array, vertices: Int32, away: NDArray[np.float64], nearest: Int32
+) -> csr_array:
+    """(L, L) lengths between neighbouring landmarks: over the edges that join their cells, and over bridges."""
+    count = len(vertices)
+    joined = edges.tocoo()
+    start, end = joined.coords
+    crossing = nearest[start] != nearest[end]
+    start, end = start[crossing], end[crossing]
+    way = away[start] + joined.data[crossing] + away[end]
+    pairs = [_shortest(nearest[start], nearest[end], way, count)]
+    piece = _pieces(pairs[0], count)
+    if piece.max(initial=0) > 0:
+        points = mesh.vertices[vertices]
+        for number in range(piece.max() + 1):
+            own, others = np.flatnonzero(piece == number), np.flatnonzero(piece != number)
+            gap, found = cKDTree(points[others]).query(points[own], k=min(BRIDGES, len(others)))
+            bridge = others[found.reshape(len(own), -1)]
+            source = np.repeat(own, bridge.shape[1])
+            pairs.append((source, bridge.reshape(-1), BRIDGE_COST * gap.reshape(-1) + 1e-6))
+    first, second, length = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    return _as_graph(_shortest(first, second, length, count), count)
+
+
+def _shortest(
+    first: NDArray, second: NDArray, length: NDArray, count: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """The shortest of all connections of each pair."""
+    key = np.minimum(first, second).astype(np.int64) * count + np.maximum(first, second)
+    order = np.lexsort((length, key))
+    key, place = np.unique(key[order], return_index=True)
+    return key // count, key % count, length[order][place]
+
+
+def _pieces(pairs: tuple[NDArray, NDArray, NDArray], count: int) -> NDArray[np.int32]:
+    from scipy.sparse.csgraph import connected_components
+
+    return connected_components(_as_graph(pairs, count), directed=False)[1]
+
+
+def _as_graph(pairs: tuple[NDArray, NDArray, NDArray], count: int) -> csr_array:
+    first, second, length = pairs
+    return coo_array((length, (first, second)), shape=(count, count)).tocsr()

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Landmarks on surfaces whose distances are known."""
+
+import numpy as np
+import pytest
+
+from surface_features.geometry.landmarks import place_landmarks
+from surface_features.mesh import TriangleMesh
+
+from .shapes import box, cylinder, grid, icosphere, join, moved
+
+
+def test_they_cover_the_area_evenly_however_dense_the_vertices_are():
+    fine, coarse = icosphere(5), moved(icosphere(3), (5, 0, 0))
+    mesh = join(fine, coarse)
+    landmarks = place_landmarks(mesh, 200, seed=0)
+    on_fine = (landmarks.vertices < len(fine.vertices)).mean()
+    assert on_fine == pytest.approx(0.5, abs=0.05)
+
+
+def test_distances_run_along_the_surface():
+    sphere = icosphere(4)
+    landmarks = place_landmarks(sphere, 256, seed=0)
+    points = sphere.vertices[landmarks.vertices]
+    true = np.arccos(np.clip(points @ points.T, -1, 1)) / np.sqrt(4 * np.pi)
+    far = true > 0.2
+    ratio = landmarks.distances[far] / true[far]
+    assert 1.0 <= ratio.mean() < 1.2
+    assert ratio.max() < 1.5
+    assert np.allclose(landmarks.distances, landmarks.distances.T)
+    assert (np.diag(landmarks.distances) == 0).all()
+
+
+def test_every_vertex_belongs_to_a_landmark_near_it():
+    sphere = icosphere(4)
+    landmarks = place_landmarks(sphere, 100, seed=0)
+    gap = np.linalg.norm(sphere.vertices - sphere.vertices[landmarks.vertices[landmarks.nearest]], axis=1)
+    assert gap.max() < 0.5
+    assert (landmarks.nearest[landmarks.vertices] == np.arange(100)).all()
+
+
+def test_pieces_are_bridged_where_they_are_closest():
+    left, right = cylinder(0.2, 2.0), moved(cylinder(0.2, 2.0), (0, 0, 2.05))
+    mesh = join(left, right)
+    landmarks = place_landmarks(mesh, 150, seed=0)
+    assert np.isfinite(landmarks.distances).all()
+    height = mesh.vertices[landmarks.vertices, 2]
+    low, high = height.argmin(), height.argmax()
+    area = mesh.face_areas.sum()
+    assert landmarks.distances[low, high] * np.sqrt(area) == pytest.approx(4.05, rel=0.25)
+
+
+def test_a_speck_without_a_landmark_takes_the_nearest_one():
+    body = icosphere(4)
+    mesh = join(body, moved(box((1, 1, 1)), (1.2, 0, 0), 1e-3))
+    landmarks = place_landmarks(mesh, 20, seed=0)
+    speck = landmarks.nearest[len(body.vertices) :]
+    place = mesh.vertices[landmarks.vertices[speck]]
+    assert (np.linalg.norm(place - np.float32([1.2, 0, 0]), axis=1) < 0.9).all()
+
+
+def test_a_small_mesh_has_as_many_landmarks_as_vertices():
+    landmarks = place_landmarks(box(), 64, seed=0)
+    assert sorted(landmarks.vertices) == list(range(8))
+    triangle = TriangleMesh(np.float32([[0, 0, 0], [1, 0, 0], [0, 1, 0]]), np.int32([[0, 1, 2]]))
+    assert len(place_landmarks(triangle, 64, seed=0).vertices) == 3
+
+
+def test_vertex_order_does_not_matter():
+    mesh = grid(120, 120)
+    order = np.random.default_rng(0).permutation(len(mesh.vertices))
+    shuffled = TriangleMesh(mesh.vertices[order], np.argsort(order)[mesh.faces])
+    a, b = place_landmarks(mesh, 60, seed=0), place_landmarks(shuffled, 60, seed=0)
+    assert np.array_equal(mesh.vertices[a.vertices], shuffled.vertices[b.vertices])

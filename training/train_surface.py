@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Train the network over the surface: `python -m training.train_surface --data DIR --scratch DIR --minutes 15`.
+
+It corrects lifted features (`surface_features.backbones.surface_context`): every point of a character is classified
+among the template's anchors as in `training.train_backbone`. Whole regions are given the features of their twins on
+the other side at random, so that it learns to tell sides by what a limb hangs on. Resumes from `scratch/surface.pt`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from surface_features.backbones.surface_context import SurfaceContext, SurfaceContextConfig, SurfacePoints
+
+from .humans import HumanModel
+from .template import Template, load_template
+
+
+@dataclass(frozen=True)
+class SurfaceRecipe:
+    """Everything that decides the result besides data, seed and time."""
+
+    config: SurfaceContextConfig = field(default_factory=lambda: SurfaceContextConfig(dim=64))
+    batch: int = 8
+    points: int = 768
+    temperature: float = 1 / 22
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 0.02
+    warmup: float = 0.03
+    corrupted: float = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One character as the network sees it: what `SurfaceContext.forward` takes, without the batch axis, and labels."""
+
+    landmarks: tuple[np.ndarray, ...]
+    distances: np.ndarray
+    points: tuple[np.ndarray, ...]
+    nearest: np.ndarray
+    labels: np.ndarray
+
+
+class Characters:
+    """The files of `training.lift_characters`, read when needed; every 16th is held out."""
+
+    HELD_OUT = 16
+
+    def __init__(self, folder: Path) -> None:
+        files = sorted(folder.glob("[a-z]*.npz"))
+        self.held_out = files[:: self.HELD_OUT]
+        self.training = [file for file in files if file not in set(self.held_out)]
+
+    def draw(self, file: Path, recipe: SurfaceRecipe, rng: np.random.Generator, *, augment: bool) -> Example:
+        with np.load(file) as stored:
+            whole = {name: stored[name] for name in stored.files}
+        features = whole["features"].astype(np.float32)
+        if augment and rng.uniform() < recipe.corrupted:
+            _swap_sides(features, whole, rng)
+        positions, normals = (whole[name].astype(np.float32) for name in ("positions", "normals"))
+        if augment:
+            positions, normals = _turn(positions, normals, rng)
+        described = (features, whole["confidence"].astype(np.float32), positions, normals)
+        count, wanted = len(whole["distances"]), recipe.config.landmarks
+        among = rng.permutation(int(rng.integers(min(wanted, count), count + 1)) if augment else min(wanted, count))
+        chosen = among[:wanted] if len(among) >= wanted else np.resize(among, wanted)
+        known = np.flatnonzero(whole["labels"] >= 0)
+        rows = rng.choice(known, recipe.points, replace=len(known) < recipe.points)
+        distances = whole["distances"].astype(np.float32)[:, chosen]
+        return Example(
+            tuple(part[chosen] for part in described),
+            distances[chosen],
+            tuple(part[rows] for part in described),
+            distances[whole["nearest"][rows]].argmin(axis=1),
+            whole["labels"][rows].astype(np.int64),
+        )
+
+
+def _swap_sides(features: np.ndarray, whole: dict[str, np.ndarray], rng: np.random.Generator) -> None:
+    """Blend a region's features with those of its twin, in place."""
+    centre = rng.integers(len(whole["distances"]))
+    region = whole["distances"][centre][whole["nearest"]] < rng.uniform(0.05, 0.4)
+    share = rng.uniform(0.3, 1.0)
+    mixed = (1 - share) * features[region] + share * features[whole["twins"][region]]
+    features[region] = mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-6)
+
+
+def _turn(positions: np.ndarray, normals: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """About the up axis by any angle, tilted a little; scaled and centred anew, with some slack."""
+    yaw, (tilt_x, tilt_y) = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.08, 2)
+    c, s = np.cos(yaw), np.sin(yaw)
+    turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ _about_x(tilt_x) @ _about_y(tilt_y)
+    positions, normals = positions @ turn.T.astype(np.float32), normals @ turn.T.astype(np.float32)
+    low, high = positions.min(axis=0), positions.max(axis=0)
+    half = (high - low).max() / 2 * rng.uniform(0.95, 1.1)
+    return ((positions - (low + high) / 2) / half).astype(np.float32), normals
+
+
+def _about_x(angle: float) -> np.ndarray:
+    return np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
+
+
+def _about_y(angle: float) -> np.ndarray:
+    return np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+
+
+class SurfaceTrainer:
+    """Network, anchors' embeddings, optimiser and clock."""
+
+    def __init__(
+        self, recipe: SurfaceRecipe, template: Template, sides: np.ndarray, anchors: torch.Tensor, seed: int
+    ) -> None:
+        torch.manual_seed(seed)
+        self.recipe = recipe
+        self.near, self.share = torch.from_numpy(template.near.astype(np.int64)), torch.from_numpy(template.share)
+        self.sides, self.anchor_sides = torch.from_numpy(sides), torch.from_numpy(sides[template.anchors])
+        self.network = SurfaceContext(recipe.config)
+        self.anchors = nn.Parameter(nn.functional.normalize(anchors, dim=1))
+        self.parameters = [*self.network.parameters(), self.anchors]
+        self.optimiser = torch.optim.AdamW(self.parameters, weight_decay=recipe.weight_decay, betas=(0.9, 0.98))
+        self.seconds, self.steps = 0.0, 0
+
+    def loss(self, found: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        log_chance = self._logits(found).log_softmax(dim=-1).gather(-1, self.near[labels])
+        return -(self.share[labels] * log_chance).sum(dim=-1).mean()
+
+    def wrong_sides(self, found: torch.Tensor, labels: torch.Tensor) -> float:
+        """Share of the points off the middle whose best anchor lies on the other side of the body."""
+        expected, got = self.sides[labels], self.anchor_sides[self._logits(found).argmax(dim=-1)]
+        sided = expected != 0
+        return float((got[sided] == -expected[sided]).float().mean())
+
+    def _logits(self, found: torch.Tensor) -> torch.Tensor:
+        return found @ nn.functional.normalize(self.anchors, dim=1).T / self.recipe.temperature
+
+    def correct(self, examples: list[Example]) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, N, D) corrected features and (B, N) labels."""
+
+        def batch(name: str) -> torch.Tensor:
+            return torch.from_numpy(np.stack([getattr(example, name) for example in examples]))
+
+        def points(name: str) -> SurfacePoints:
+            columns = zip(*(getattr(example, name) for example in examples), strict=True)
+            return SurfacePoints(*(torch.from_numpy(np.stack(column)) for column in columns))
+
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            found = self.network(points("landmarks"), batch("distances"), points("points"), batch("nearest"))
+        return found.float(), batch("labels")
+
+    def step(self, examples: list[Example], progress: float) -> float:
+        recipe = self.recipe
+        warm = min(1.0, progress / recipe.warmup + 1e-3)
+        for group in self.optimiser.param_groups:
+            group["lr"] = recipe.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+        loss = self.loss(*self.correct(examples))
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self.optimiser.step()
+        self.steps += 1
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def validate(self, characters: Characters) -> str:
+        """Loss and wrong sides on the held-out characters, before and after the correction."""
+        rng = np.random.default_rng(0)
+        rows = []
+        for file in characters.held_out:
+            example = characters.draw(file, self.recipe, rng, augment=False)
+            found, labels = self.correct([example])
+            before = torch.from_numpy(example.points[0])[None]
+            rows.append([f(x, labels) for x in (before, found) for f in (self.loss, self.wrong_sides)])
+        loss, sides, new_loss, new_sides = np.mean(rows, axis=0)
+        return f"held out: loss {loss:.3f} → {new_loss:.3f}, wrong sides {sides:.2%} → {new_sides:.2%}"
+
+    def save(self, path: Path) -> None:
+        partial = path.with_suffix(".partial")
+        state = {"network": self.network.state_dict(), "anchors": self.anchors.detach()}
+        clock = {"optimiser": self.optimiser.state_dict(), "seconds": self.seconds, "steps": self.steps}
+        torch.save(state | clock, partial)
+        partial.replace(path)
+
+    def load(self, path: Path) -> None:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.anchors.data.copy_(state["anchors"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.seconds, self.steps = state["seconds"], state["steps"]
+
+
+def train(trainer: SurfaceTrainer, characters: Characters, checkpoint: Path, budget_s: float, seed: int) -> None:
+    """Step until the budget is used; a checkpoint and a look at held-out characters every minute."""
+    rng = np.random.default_rng([seed, trainer.steps])
+    recipe = trainer.recipe
+    last, saved, losses = time.perf_counter(), time.perf_counter(), []
+    while trainer.seconds < budget_s:
+        files = rng.choice(np.array(characters.training), recipe.batch)
+        examples = [characters.draw(file, recipe, rng, augment=True) for file in files]
+        losses.append(trainer.step(examples, trainer.seconds / budget_s))
+        now = time.perf_counter()
+        trainer.seconds += now - last
+        last = now
+        if now - saved > 60 or trainer.seconds >= budget_s:
+            trainer.save(checkpoint)
+            saved = now
+            told = f"{trainer.seconds / 60:.1f} min, step {trainer.steps}, loss {np.mean(losses):.3f}"
+            print(f"{told}, {trainer.validate(characters)}", flush=True)
+            losses = []
+
+
+def body_sides(model: HumanModel, middle_m: float = 0.02) -> np.ndarray:
+    """(13380,) int8: 1 on the character's left, −1 on the right, 0 near the middle."""
+    x = model.base[: model.body_vertex_count, 0] * 0.1
+    return (np.sign(x) * (np.abs(x) > middle_m)).astype(np.int8)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Train the network over the surface.")
+    parser.add_argument("--data", type=Path, required=True, help="folder with mpfb2/ (see training/README.md)")
+    parser.add_argument("--scratch", type=Path, required=True, help="where training.lift_characters left its files")
+    parser.add_argument("--minutes", type=float, default=15.0, help="training time, over all resumed runs")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    model = HumanModel(options.data)
+    template = load_template(model, options.scratch / "template.npz")
+    anchors = torch.load(options.scratch / "checkpoint.pt", map_location="cpu", weights_only=True)["anchors"]
+    trainer = SurfaceTrainer(SurfaceRecipe(), template, body_sides(model), anchors, options.seed)
+    checkpoint = options.scratch / "surface.pt"
+    if checkpoint.exists():
+        trainer.load(checkpoint)
+    characters = Characters(options.scratch / "lifted")
+    if not characters.training:
+        raise SystemExit(
+            f"No characters in {options.scratch / 'lifted'}: run python -m training.lift_characters first."
+        )
+    train(trainer, characters, checkpoint, options.minutes * 60, options.seed)
+
+
+if __name__ == "__main__":
+    main()
