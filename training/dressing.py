@@ -133,10 +133,10 @@ class Wardrobe:
         radius = float(np.quantile(np.linalg.norm(np.cross(body[head] - neck, up), axis=1), 0.9))
         seat = neck + up * float(np.quantile(height, rng.uniform(0.75, 0.95)))
         turn = Rotation.align_vectors(up[None], [[0, 0, 1]])[0] * Rotation.from_euler("xy", rng.normal(0, 0.15, 2))
-        crown, faces = _PRIMITIVES[int(rng.choice([1, 2, 3]))]
+        crown, faces = PRIMITIVES[int(rng.choice([1, 2, 3]))]
         pieces = [(crown * [1, 1, rng.uniform(0.6, 2.0)] * rng.uniform(0.9, 1.25), faces)]
         if rng.uniform() < 0.6:
-            brim, faces = _PRIMITIVES[2]
+            brim, faces = PRIMITIVES[2]
             pieces.append((brim * [rng.uniform(1.3, 2.4), rng.uniform(1.3, 2.4), 0.05], faces))
         for points, faces in pieces:
             placed = turn.apply(points * radius) + seat
@@ -150,7 +150,7 @@ class Wardrobe:
         extent = size * rng.uniform(0.02, 0.12, 3)
         if place == "hand" and rng.uniform() < 0.5:
             extent = size * np.array([0.012, 0.012, rng.uniform(0.1, 0.5)])
-        points, faces = _PRIMITIVES[rng.integers(len(_PRIMITIVES))]
+        points, faces = PRIMITIVES[rng.integers(len(PRIMITIVES))]
         centre = body[seat] + normals[seat] * extent.min() * rng.uniform(0.2, 1.0)
         points = Rotation.random(random_state=rng).apply(points * extent) + centre
         nearest = region[cKDTree(body[region]).query(points)[1]]
@@ -206,4 +206,4 @@ def _primitives() -> list[tuple[np.ndarray, np.ndarray]]:
     return [(np.asarray(s.vertices, np.float64), np.asarray(s.faces, np.int32)) for s in shapes]
 
 
-_PRIMITIVES = _primitives()
+PRIMITIVES = _primitives()

@@ -6,7 +6,7 @@ first L are landmarks (`surface_features.geometry.landmarks`) and the others are
 
     features (P, D) float16, confidence (P,), positions (P, 3), normals (P, 3) float16: what the network will be told
     nearest (P,) int16, each point's landmark     distances (L, L) float16
-    labels (P,) int16, the template vertex (−1 unknown)     twins (P,) int16, the point most like its twin's place
+    labels (P,) int16, the template vertex (−1 unknown)     twins (P,) int16, the point nearest to its twin's place
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from surface_features.settings import FeatureSettings
 from .export import export_backbone
 from .render_shards import CharacterSource
 
+KINDS = ("people", "procedural", "chibi", "animals")
 LANDMARKS, OTHERS = 1024, 3072
 FIRST_SEED = 500_000  # apart from the backbone's characters: their features are better than a stranger's
 
@@ -74,12 +75,11 @@ def sample_points(
     corner_area = np.repeat(proxy.face_areas.astype(np.float64), 3)
     area = np.bincount(proxy.faces.reshape(-1), weights=corner_area, minlength=len(proxy.vertices))
     rows = np.concatenate([landmarks.vertices, rng.choice(len(area), OTHERS, p=area / area.sum())])
-    body = source.model.base[: source.model.body_vertex_count]
+    places, mirror = source.template_places, source.template_mirror
     labels = labels[rows]
     known = np.flatnonzero(labels >= 0)
-    twin_place = body[source.model.mirror[labels[known]]]
     twins = np.arange(len(rows))
-    twins[known] = known[cKDTree(body[labels[known]]).query(twin_place)[1]]
+    twins[known] = known[cKDTree(places[labels[known]]).query(places[mirror[labels[known]]])[1]]
     features, confidence, positions, normals = (part[rows] for part in describe_points(proxy, lifted))
     return {
         "features": features.astype(np.float16),
@@ -95,18 +95,19 @@ def sample_points(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Lift the trained backbone's features onto characters.")
-    parser.add_argument("--data", type=Path, required=True, help="folder with mpfb2/ (see training/README.md)")
+    parser.add_argument("--data", type=Path, required=True, help="see training/README.md")
     parser.add_argument("--scratch", type=Path, required=True, help="where training.train_backbone left its checkpoint")
     parser.add_argument("--people", type=int, default=640)
     parser.add_argument("--procedural", type=int, default=160)
     parser.add_argument("--chibi", type=int, default=160)
+    parser.add_argument("--animals", type=int, default=480)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     export_backbone(options.scratch / "checkpoint.pt", options.scratch / "backbone")
     (options.scratch / "lifted").mkdir(parents=True, exist_ok=True)
     jobs = [
         (options.data, options.scratch, kind, FIRST_SEED + number)
-        for kind in CharacterSource.KINDS
+        for kind in KINDS
         for number in range(getattr(options, kind))
     ]
     with multiprocessing.get_context("spawn").Pool(options.processes) as pool:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Render shards of labelled characters: `python -m training.render_shards --data DIR --scratch DIR`.
+"""Render shards of labelled shapes: `python -m training.render_shards --data DIR --scratch DIR`.
 
-A shard holds the pictures of `PER_SHARD` characters of one kind: `images.npy` uint8 (N, 128, 128, 4), camera-space
-normals and depth, and `labels.npy` int16 (N, 32, 32), the body-template vertex seen by the middle pixel of each output
-cell, −1 where there is none. Shards are named by kind and seed, so any number of processes may work on one folder.
+A shard holds the pictures of `PER_SHARD` shapes of one kind, `VIEWS_PER_CHARACTER` of each in a row: `images.npy` uint8
+(N, 128, 128, 4), camera-space normals and depth, and `labels.npy` int16 (N, 32, 32), the template vertex
+(`training.families`) seen by the middle pixel of each output cell, or an object's own landmark; −1 where there is none.
+Shards are named by kind and seed, so any number of processes may work on one folder.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,11 @@ from surface_features.views.cameras import Cameras, look_from
 from surface_features.views.render import Raycaster, ViewBuffers, render_views
 
 from .dressing import Labelled, Wardrobe, roughen
+from .families import Family, animal_family, human_family
 from .humans import HumanModel, pose_person, sample_chibi, sample_pose, sample_proportions, to_z_up
+from .objects import ObjectSource
 from .procedural import TemplateChart, sample_procedural
+from .quadrupeds import AnimalModel, random_animal, random_pose
 
 IMAGE_SIZE, GRID = 128, 32
 VIEWS_PER_CHARACTER, PER_SHARD = 12, 32
@@ -48,6 +52,15 @@ def sample_chibi_person(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Ge
     mesh = wardrobe.dress(pose_person(model, person, pose, sample_chibi(rng)), rng, 1.0)
     roughen(mesh, rng, 1.0)
     mesh.vertices = to_z_up(mesh.vertices)
+    return mesh
+
+
+def sample_animal(model: AnimalModel, first_label: int, rng: np.random.Generator) -> Labelled:
+    """A quadruped, posed and roughened, Z up."""
+    strength = float(rng.choice([0.0, rng.uniform(0.2, 1.0)], p=[0.15, 0.85]))
+    vertices, faces = model.build(random_animal(rng), random_pose(rng, strength))
+    mesh = Labelled(vertices, faces, first_label + np.arange(len(vertices)))
+    roughen(mesh, rng, float(rng.choice([0.0, 1.0])))
     return mesh
 
 
@@ -95,18 +108,39 @@ def render_character(mesh: Labelled, rng: np.random.Generator, count: int) -> tu
 
 
 class CharacterSource:
-    """Characters of every kind, from one loaded data folder."""
+    """Characters and objects of every kind, from one loaded data folder."""
 
-    KINDS = ("people", "procedural", "chibi")
+    KINDS = ("people", "procedural", "chibi", "animals", "objects")
 
     def __init__(self, data: Path) -> None:
         self.model = HumanModel(data)
         self.wardrobe = Wardrobe(self.model)
         self.chart = TemplateChart(self.model)
+        self.animals = AnimalModel(data)
+        self.objects = ObjectSource(data)
+
+    @cached_property
+    def _families(self) -> tuple[Family, ...]:
+        return human_family(self.model), animal_family(self.animals)
+
+    @cached_property
+    def template_places(self) -> np.ndarray:
+        """(N, 3) of all families' template vertices, each family apart from the others."""
+        return np.concatenate([family.vertices + np.array([10 * i, 0, 0]) for i, family in enumerate(self._families)])
+
+    @cached_property
+    def template_mirror(self) -> np.ndarray:
+        """(N,) int64, every template vertex's twin."""
+        starts = np.cumsum([0, *(len(family.vertices) for family in self._families)])
+        return np.concatenate([f.mirror + start for f, start in zip(self._families, starts[:-1], strict=True)])
 
     def sample(self, kind: str, rng: np.random.Generator) -> Labelled:
         if kind == "people":
             return sample_character(self.model, self.wardrobe, rng)
+        if kind == "animals":
+            return sample_animal(self.animals, self.model.body_vertex_count, rng)
+        if kind == "objects":
+            return self.objects.sample(rng)
         if kind == "chibi" and rng.uniform() < 0.5:
             return sample_chibi_person(self.model, self.wardrobe, rng)
         mesh = sample_procedural(self.chart, rng, chibi=kind == "chibi")
@@ -140,11 +174,13 @@ def render_shard(job: tuple[Path, Path, str, int]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--data", type=Path, required=True, help="folder with mpfb2/ (see training/README.md)")
+    parser.add_argument("--data", type=Path, required=True, help="see training/README.md")
     parser.add_argument("--scratch", type=Path, required=True)
     parser.add_argument("--people", type=int, default=3072, help="MPFB characters")
     parser.add_argument("--procedural", type=int, default=768, help="characters built by examples/")
     parser.add_argument("--chibi", type=int, default=768, help="big-headed game figures, half of each of the above")
+    parser.add_argument("--animals", type=int, default=2048, help="quadrupeds")
+    parser.add_argument("--objects", type=int, default=512, help="chairs, scans, random solids")
     parser.add_argument("--first-seed", type=int, default=0, help="shards are numbered from here")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Train the bundled backbone: `python -m training.train_backbone --data DIR --scratch DIR --minutes 90`.
 
-A small ViT on normal + depth pictures classifies every cell among the template's anchors with soft geodesic targets
-(`training.template`). New shards appearing in the scratch folder are picked up as they come. Resumes from
-`scratch/checkpoint.pt`; the learning rate follows the share of the time budget used, over all runs together.
+A small ViT on normal + depth pictures classifies every cell among the anchors of its family's template with soft
+geodesic targets (`training.template`), and among the named parts that all families share. Objects, which have no
+template, are matched with themselves: cells of two views that see the same place attract, all others repel (MvDeCor).
+New shards appearing in the scratch folder are picked up as they come. Resumes from `scratch/checkpoint.pt`; the
+learning rate follows the share of the time budget used, over all runs together.
 """
 
 from __future__ import annotations
@@ -22,9 +24,11 @@ from transformers import ViTConfig, ViTModel
 
 from surface_features.backbones.dense import DenseHead, DenseModel
 
-from .humans import HumanModel
-from .render_shards import IMAGE_SIZE
+from .families import PARTS, load_families
+from .render_shards import IMAGE_SIZE, VIEWS_PER_CHARACTER
 from .template import Template, load_template
+
+SHARES = {"people": 0.42, "procedural": 0.1, "chibi": 0.12, "animals": 0.28}  # of a batch's labelled pictures
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,10 @@ class Recipe:
     temperature: float = 1 / 22
     batch: int = 32
     pixels: int = 4096
+    objects: int = 3
+    part_weight: float = 0.1
+    object_weight: float = 0.1
+    object_temperature: float = 0.07
     learning_rate: float = 3e-3
     weight_decay: float = 0.02
     warmup: float = 0.02
@@ -68,27 +76,37 @@ def read_weights(model: DenseModel, folder: Path) -> None:
 
 @dataclass
 class ShardPool:
-    """All shards of a folder, memory-mapped; `refresh` takes in new ones."""
+    """All shards of a folder by kind, memory-mapped; `refresh` takes in new ones."""
 
     folder: Path
-    shards: dict[Path, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    kinds: dict[str, dict[Path, tuple[np.ndarray, np.ndarray]]] = field(default_factory=dict)
 
     def refresh(self) -> int:
+        """How many shards there are now."""
         for path in sorted(self.folder.glob("[a-z]*_*")):
-            if path not in self.shards:
-                self.shards[path] = tuple(np.load(path / f"{n}.npy", mmap_mode="r") for n in ("images", "labels"))
-        return len(self.shards)
+            known = self.kinds.setdefault(path.name.rsplit("_", 1)[0], {})
+            if path not in known:
+                known[path] = tuple(np.load(path / f"{n}.npy", mmap_mode="r") for n in ("images", "labels"))
+        return sum(len(shards) for shards in self.kinds.values())
 
-    def batch(self, size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """`size` pictures and labels from as many shards."""
-        names = list(self.shards)
-        images, labels = [], []
-        for pick in rng.integers(len(names), size=size):
-            pictures, label = self.shards[names[pick]]
-            row = rng.integers(len(pictures))
-            images.append(pictures[row])
-            labels.append(label[row])
-        return np.stack(images), np.stack(labels)
+    def batch(self, recipe: Recipe, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, int]:
+        """Pictures, labels, and how many of the pictures are of characters; the others are pairs of objects' views."""
+        pairs = recipe.objects if "objects" in self.kinds else 0
+        kinds = [kind for kind in SHARES if kind in self.kinds]
+        shares = np.array([SHARES[kind] for kind in kinds])
+        count = recipe.batch - 2 * pairs
+        drawn = [self._draw(str(kind), 1, rng) for kind in rng.choice(kinds, count, p=shares / shares.sum())]
+        drawn += [self._draw("objects", 2, rng) for _ in range(pairs)]
+        images, labels = (np.concatenate(part) for part in zip(*drawn, strict=True))
+        return images, labels, count
+
+    def _draw(self, kind: str, views: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Some views of one character or object."""
+        shards = list(self.kinds[kind].values())
+        images, labels = shards[rng.integers(len(shards))]
+        first = VIEWS_PER_CHARACTER * rng.integers(len(images) // VIEWS_PER_CHARACTER)
+        rows = np.sort(first + rng.choice(VIEWS_PER_CHARACTER, views, replace=False))
+        return images[rows], labels[rows]
 
 
 def to_pixels(images: torch.Tensor) -> torch.Tensor:
@@ -105,11 +123,15 @@ class Trainer:
         self.recipe, self.device = recipe, torch.device(device)
         self.near = torch.from_numpy(template.near.astype(np.int64)).to(self.device)
         self.share = torch.from_numpy(template.share).to(self.device)
+        self.family = torch.from_numpy(template.family).to(self.device)
+        self.anchor_family = torch.from_numpy(template.anchor_family).to(self.device)
+        self.part = torch.from_numpy(template.part).to(self.device)
         self.model = build_model(recipe).to(self.device)
         # Plain attention compiled by Inductor: measured 56 pictures a second on two cores, 28 without.
         self.forward = torch.compile(self.model)
         self.anchors = nn.Parameter(torch.from_numpy(template.embedding.copy()).to(self.device))
-        self.parameters = [*self.model.parameters(), self.anchors]
+        self.parts = nn.Parameter(0.1 * torch.randn(len(PARTS), recipe.dim, device=self.device))
+        self.parameters = [*self.model.parameters(), self.anchors, self.parts]
         matrices = [p for name, p in self.model.body.named_parameters() if p.ndim == 2 and "layer" in name]
         inside = {id(p) for p in matrices}
         others = [p for p in self.parameters if id(p) not in inside]
@@ -130,26 +152,47 @@ class Trainer:
         fraction = min((progress - recipe.warmup) / (1 - recipe.warmup), 1.0)
         return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fraction)))
 
-    def loss(self, images: np.ndarray, labels: np.ndarray) -> torch.Tensor:
+    def loss(self, images: np.ndarray, labels: np.ndarray, characters: int) -> torch.Tensor:
+        """characters: how many of the pictures are labelled with template vertices."""
         pixels = to_pixels(torch.from_numpy(images).to(self.device))
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            cells = self.forward(pixels)
-        label = torch.from_numpy(labels.astype(np.int64)).reshape(-1)
-        seen = torch.nonzero(label >= 0)[:, 0]
-        seen = seen[torch.randperm(len(seen), generator=self.generator)[: self.recipe.pixels]].to(self.device)
-        vertex = label.to(self.device)[seen]
-        found = cells.permute(0, 2, 3, 1).reshape(-1, self.recipe.dim)[seen]
-        anchors = nn.functional.normalize(self.anchors, dim=1)
-        logits = found @ anchors.T / self.recipe.temperature
-        log_chance = logits.log_softmax(dim=1).gather(1, self.near[vertex])
-        return -(self.share[vertex] * log_chance).sum(dim=1).mean()
+            cells = self.forward(pixels).permute(0, 2, 3, 1)
+        label = torch.from_numpy(labels.astype(np.int64))
+        loss = self._character_loss(cells[:characters], label[:characters])
+        pairs = [self._object_loss(cells[i : i + 2], label[i : i + 2]) for i in range(characters, len(cells), 2)]
+        return loss + self.recipe.object_weight * torch.stack(pairs).mean() if pairs else loss
 
-    def step(self, images: np.ndarray, labels: np.ndarray, progress: float) -> float:
+    def _character_loss(self, cells: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        """Cross-entropy with the soft targets among the family's anchors, and with the parts all families share."""
+        recipe, label = self.recipe, label.reshape(-1)
+        seen = torch.nonzero(label >= 0)[:, 0]
+        seen = seen[torch.randperm(len(seen), generator=self.generator)[: recipe.pixels]].to(self.device)
+        vertex = label.to(self.device)[seen]
+        found = cells.reshape(-1, recipe.dim)[seen]
+        logits = found @ nn.functional.normalize(self.anchors, dim=1).T / recipe.temperature
+        logits = logits.masked_fill(self.anchor_family != self.family[vertex][:, None], -torch.inf)
+        log_chance = logits.log_softmax(dim=1).gather(1, self.near[vertex])
+        parts = found @ nn.functional.normalize(self.parts, dim=1).T / recipe.temperature
+        part_loss = nn.functional.cross_entropy(parts, self.part[vertex])
+        return -(self.share[vertex] * log_chance).sum(dim=1).mean() + recipe.part_weight * part_loss
+
+    def _object_loss(self, cells: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        """Symmetric InfoNCE between the cells of two views that see the same landmark."""
+        first, second = (_one_cell_each(view, self.generator) for view in label.flatten(1))
+        common = sorted(set(first) & set(second))
+        if not common:
+            return cells.sum() * 0
+        a = cells[0].flatten(0, 1)[[first[place] for place in common]]
+        b = cells[1].flatten(0, 1)[[second[place] for place in common]]
+        logits, own = a @ b.T / self.recipe.object_temperature, torch.arange(len(common), device=self.device)
+        return (nn.functional.cross_entropy(logits, own) + nn.functional.cross_entropy(logits.T, own)) / 2
+
+    def step(self, images: np.ndarray, labels: np.ndarray, characters: int, progress: float) -> float:
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = self.rate(progress)
             optimiser.zero_grad(set_to_none=True)
-        loss = self.loss(images, labels)
+        loss = self.loss(images, labels, characters)
         loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
         for optimiser in self.optimisers:
@@ -164,7 +207,8 @@ class Trainer:
         rng = np.random.default_rng(seed)
         total = torch.zeros_like(self.anchors)
         for _ in range(batches):
-            images, labels = pool.batch(self.recipe.batch, rng)
+            images, labels, characters = pool.batch(self.recipe, rng)
+            labels[characters:] = -1
             cells = self.forward(to_pixels(torch.from_numpy(images).to(self.device))).permute(0, 2, 3, 1)
             label = torch.from_numpy(labels.astype(np.int64)).to(self.device)
             found, vertex = cells[label >= 0], label[label >= 0]
@@ -177,6 +221,7 @@ class Trainer:
         state = {
             "model": self.model.state_dict(),
             "anchors": self.anchors.detach(),
+            "parts": self.parts.detach(),
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "seconds": self.seconds,
             "steps": self.steps,
@@ -189,9 +234,16 @@ class Trainer:
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.anchors.data.copy_(state["anchors"])
+        self.parts.data.copy_(state["parts"])
         for optimiser, stored in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(stored)
         self.seconds, self.steps = state["seconds"], state["steps"]
+
+
+def _one_cell_each(view: torch.Tensor, generator: torch.Generator) -> dict[int, int]:
+    """Landmark → one random cell (flat) that sees it. view: (G·G,) int64 labels."""
+    order = torch.randperm(len(view), generator=generator)
+    return {place: cell for place, cell in zip(view[order].tolist(), order.tolist(), strict=True) if place >= 0}
 
 
 def train(trainer: Trainer, pool: ShardPool, checkpoint: Path, budget_s: float, seed: int) -> None:
@@ -199,7 +251,7 @@ def train(trainer: Trainer, pool: ShardPool, checkpoint: Path, budget_s: float, 
     rng = np.random.default_rng([seed, trainer.steps])
     last, saved, losses = time.perf_counter(), time.perf_counter(), []
     while trainer.seconds < budget_s:
-        losses.append(trainer.step(*pool.batch(trainer.recipe.batch, rng), trainer.seconds / budget_s))
+        losses.append(trainer.step(*pool.batch(trainer.recipe, rng), trainer.seconds / budget_s))
         now = time.perf_counter()
         trainer.seconds += now - last
         last = now
@@ -213,7 +265,7 @@ def train(trainer: Trainer, pool: ShardPool, checkpoint: Path, budget_s: float, 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--data", type=Path, required=True, help="folder with mpfb2/ (see training/README.md)")
+    parser.add_argument("--data", type=Path, required=True, help="see training/README.md")
     parser.add_argument("--scratch", type=Path, required=True, help="shards and checkpoints; kept between runs")
     parser.add_argument("--minutes", type=float, default=90.0, help="training time, over all resumed runs")
     parser.add_argument("--start-from", type=Path, help="a model folder to go on from instead of random weights")
@@ -222,7 +274,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     checkpoint = options.scratch / "checkpoint.pt"
-    template = load_template(HumanModel(options.data), options.scratch / "template.npz")
+    template = load_template(load_families(options.data), options.scratch / "template.npz")
     trainer = Trainer(Recipe(learning_rate=options.learning_rate), template, options.device, options.seed)
     pool = ShardPool(options.scratch / "shards")
     if pool.refresh() == 0:

@@ -20,7 +20,7 @@ from torch import nn
 
 from surface_features.backbones.surface_context import SurfaceContext, SurfaceContextConfig, SurfacePoints
 
-from .humans import HumanModel
+from .families import load_families
 from .template import Template, load_template
 
 
@@ -115,13 +115,12 @@ def _about_y(angle: float) -> np.ndarray:
 class SurfaceTrainer:
     """Network, anchors' embeddings, optimiser and clock."""
 
-    def __init__(
-        self, recipe: SurfaceRecipe, template: Template, sides: np.ndarray, anchors: torch.Tensor, seed: int
-    ) -> None:
+    def __init__(self, recipe: SurfaceRecipe, template: Template, anchors: torch.Tensor, seed: int) -> None:
         torch.manual_seed(seed)
         self.recipe = recipe
         self.near, self.share = torch.from_numpy(template.near.astype(np.int64)), torch.from_numpy(template.share)
-        self.sides, self.anchor_sides = torch.from_numpy(sides), torch.from_numpy(sides[template.anchors])
+        self.side, self.anchor_side = torch.from_numpy(template.side), torch.from_numpy(template.side[template.anchors])
+        self.family, self.anchor_family = torch.from_numpy(template.family), torch.from_numpy(template.anchor_family)
         self.network = SurfaceContext(recipe.config)
         self.anchors = nn.Parameter(nn.functional.normalize(anchors, dim=1))
         self.parameters = [*self.network.parameters(), self.anchors]
@@ -129,17 +128,19 @@ class SurfaceTrainer:
         self.seconds, self.steps = 0.0, 0
 
     def loss(self, found: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        log_chance = self._logits(found).log_softmax(dim=-1).gather(-1, self.near[labels])
+        log_chance = self._logits(found, labels).log_softmax(dim=-1).gather(-1, self.near[labels])
         return -(self.share[labels] * log_chance).sum(dim=-1).mean()
 
     def wrong_sides(self, found: torch.Tensor, labels: torch.Tensor) -> float:
         """Share of the points off the middle whose best anchor lies on the other side of the body."""
-        expected, got = self.sides[labels], self.anchor_sides[self._logits(found).argmax(dim=-1)]
+        expected, got = self.side[labels], self.anchor_side[self._logits(found, labels).argmax(dim=-1)]
         sided = expected != 0
         return float((got[sided] == -expected[sided]).float().mean())
 
-    def _logits(self, found: torch.Tensor) -> torch.Tensor:
-        return found @ nn.functional.normalize(self.anchors, dim=1).T / self.recipe.temperature
+    def _logits(self, found: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """(…, A), of the anchors of the points' own families."""
+        logits = found @ nn.functional.normalize(self.anchors, dim=1).T / self.recipe.temperature
+        return logits.masked_fill(self.anchor_family != self.family[labels][..., None], -torch.inf)
 
     def correct(self, examples: list[Example]) -> tuple[torch.Tensor, torch.Tensor]:
         """(B, N, D) corrected features and (B, N) labels."""
@@ -216,23 +217,16 @@ def train(trainer: SurfaceTrainer, characters: Characters, checkpoint: Path, bud
             losses = []
 
 
-def body_sides(model: HumanModel, middle_m: float = 0.02) -> np.ndarray:
-    """(13380,) int8: 1 on the character's left, −1 on the right, 0 near the middle."""
-    x = model.base[: model.body_vertex_count, 0] * 0.1
-    return (np.sign(x) * (np.abs(x) > middle_m)).astype(np.int8)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the network over the surface.")
-    parser.add_argument("--data", type=Path, required=True, help="folder with mpfb2/ (see training/README.md)")
+    parser.add_argument("--data", type=Path, required=True, help="see training/README.md")
     parser.add_argument("--scratch", type=Path, required=True, help="where training.lift_characters left its files")
     parser.add_argument("--minutes", type=float, default=15.0, help="training time, over all resumed runs")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    model = HumanModel(options.data)
-    template = load_template(model, options.scratch / "template.npz")
+    template = load_template(load_families(options.data), options.scratch / "template.npz")
     anchors = torch.load(options.scratch / "checkpoint.pt", map_location="cpu", weights_only=True)["anchors"]
-    trainer = SurfaceTrainer(SurfaceRecipe(), template, body_sides(model), anchors, options.seed)
+    trainer = SurfaceTrainer(SurfaceRecipe(), template, anchors, options.seed)
     checkpoint = options.scratch / "surface.pt"
     if checkpoint.exists():
         trainer.load(checkpoint)
