@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command line, no Blender needed: `python -m surface_features compute | match | benchmark`.
+"""The command line, no Blender needed: `python -m surface_features compute | match | benchmark | train-embedding`.
 
 Exit code 0 done, 2 bad usage, 3 bad input, 4 engine failure; every failure is one line on stderr.
 """
@@ -26,7 +26,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        settings = FeatureSettings(options.backbone, options.views, options.device, getattr(options, "up", "Z"))
+        settings = FeatureSettings(
+            options.backbone,
+            options.views,
+            options.device,
+            getattr(options, "up", "Z"),
+            str(getattr(options, "embedding", "") or ""),
+        )
     except BadInputError as error:  # the one thing wrong so far is the command line
         parser.error(str(error))
     try:
@@ -97,17 +103,38 @@ def benchmark(options: argparse.Namespace, settings: FeatureSettings) -> int:
     if options.json and not _make_folder(options.json.parent):
         return USAGE
 
-    def tell_pair(fraction: float, message: str) -> None:
-        if sys.stderr.isatty():
-            print(f"\r\033[K{fraction:4.0%} {message}", end="\r", file=sys.stderr, flush=True)
-
-    report = run_benchmark(options.pack, settings, options.samples, JobContext(tell_pair))
-    if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr)
+    report = run_benchmark(options.pack, settings, options.samples, JobContext(_tell_progress))
+    _end_progress()
     print(format_table(report))
     if options.json:
         content = json.dumps(report.to_json(), indent=1) + "\n"
         _write(options.json, partial(write_atomically, options.json, content.encode()))
+    return 0
+
+
+def train_embedding(options: argparse.Namespace, settings: FeatureSettings) -> int:
+    """Train a surface-aware embedding on a folder of meshes; every fifth is kept to test it on."""
+    from .embedding.run import HELD_OUT_EVERY, run_training
+    from .io import READERS, read_mesh
+
+    files = sorted(path for path in options.folder.glob("*") if path.suffix.lower() in READERS)
+    if len(files) < 2:
+        message = f"{options.folder}: {len(files)} meshes found. An embedding needs at least two ({MESHES})."
+        raise BadInputError(message, fault="too_few_meshes")
+    if not _make_folder(options.out):
+        return USAGE
+    meshes = []
+    for path in files:
+        try:
+            meshes.append(read_mesh(path))
+        except BadInputError as error:
+            return _tell(error, options.command, path)
+    context = JobContext(_tell_progress)
+    score = run_training(meshes, settings, options.out, options.steps, context)
+    _end_progress()
+    _warn(context, options.folder)
+    print(f"{options.out}: trained on {len(meshes)} meshes, every {HELD_OUT_EVERY}th held out")
+    print(f"distance told wrong by, on the held-out ones: {score.base:.4f} before, {score.embedded:.4f} with it")
     return 0
 
 
@@ -140,10 +167,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_settings(command, up=False)
     command.set_defaults(run=benchmark)
+
+    command = commands.add_parser(
+        "train-embedding", help="teach the features to tell like parts apart", description=train_embedding.__doc__
+    )
+    command.add_argument("folder", type=Path, metavar="DIR", help=f"folder of meshes ({MESHES})")
+    command.add_argument("--out", required=True, type=Path, metavar="MODEL", help="folder for the embedding")
+    command.add_argument("--steps", type=int, default=5000, metavar="N", help="(default %(default)s)")
+    _add_settings(command, embedding=False)
+    command.set_defaults(run=train_embedding)
     return parser
 
 
-def _add_settings(command: argparse.ArgumentParser, *, up: bool = True) -> None:
+def _add_settings(command: argparse.ArgumentParser, *, up: bool = True, embedding: bool = True) -> None:
     default = FeatureSettings()
     command.add_argument(
         "--backbone",
@@ -155,6 +191,10 @@ def _add_settings(command: argparse.ArgumentParser, *, up: bool = True) -> None:
         "--views", type=int, default=default.views, metavar="N", help="cameras around the mesh (default %(default)s)"
     )
     command.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default=default.device)
+    if embedding:
+        command.add_argument(
+            "--embedding", type=Path, metavar="MODEL", help="folder written by train-embedding (default: none)"
+        )
     if up:
         command.add_argument(
             "--up",
@@ -181,6 +221,16 @@ def _tell(error: Exception, command: str, path: Path | None = None) -> int:
 def _warn(context: JobContext, path: Path) -> None:
     for warning in context.warnings:
         print(f"{path}: warning: {warning}", file=sys.stderr)
+
+
+def _tell_progress(fraction: float, message: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\033[K{fraction:4.0%} {message}", end="\r", file=sys.stderr, flush=True)
+
+
+def _end_progress() -> None:
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr)
 
 
 def _bad_usage(message: str) -> int:

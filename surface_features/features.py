@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,7 +45,12 @@ def compute_features(
     from .backbones.checkpoint import fingerprint
     from .cache import feature_key
 
-    key = feature_key(mesh, settings, fingerprint(settings.backbone), ALGORITHM_VERSION)
+    model = fingerprint(settings.backbone)
+    if settings.embedding:
+        from .embedding.store import embedding_fingerprint
+
+        model += embedding_fingerprint(Path(settings.embedding))
+    key = feature_key(mesh, settings, model, ALGORITHM_VERSION)
     stored = cache.get(key, context)
     if stored is not None:
         return Features(stored["values"], stored["confidence"])
@@ -55,6 +61,7 @@ def compute_features(
 
 def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext) -> Features:
     from .backbones import load_backbone
+    from .embedding.store import embed
     from .lifting import lift
     from .preflight import preflight
     from .refinement import refine
@@ -88,8 +95,12 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext)
     if backbone.surface_context is not None:
         with context.stage("refine"):
             lifted = refine(backbone.surface_context, proxy, lifted, context.span(0.9, 1.0))
+    values = lifted.values
+    if settings.embedding:
+        with context.stage("embed"):
+            values = embed(Path(settings.embedding), backbone.fingerprint, values, settings.device)
     index = checked.proxy_vertex
-    return Features(lifted.values[index], lifted.confidence[index])
+    return Features(values[index], lifted.confidence[index])
 
 
 def to_z_up(mesh: TriangleMesh, up: str) -> TriangleMesh:

@@ -31,12 +31,14 @@ class FeatureSettings(_JsonSettings):
     views: number of cameras around the mesh.
     device: "auto", "cpu", "cuda" or "mps".
     up: the mesh's up axis in the coordinates it is given in.
+    embedding: folder of a trained surface-aware embedding of the features; empty for the features themselves.
     """
 
     backbone: str = "bundled"
     views: int = 24
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     up: Literal["Z", "Y"] = "Z"
+    embedding: str = ""
 
     def __post_init__(self) -> None:
         if not 1 <= self.views <= 200:
