@@ -374,4 +374,4 @@ def _grid_faces(rings: int, around: int) -> np.ndarray:
     ring, column = np.meshgrid(np.arange(rings - 1), np.arange(around), indexing="ij")
     a, b = ring * around + column, ring * around + (column + 1) % around
     c, d = a + around, b + around
-    return np.stack([a, c, b, b, c, d], axis=-1).reshape(-1, 3)
+    return np.stack([a, b, c, b, d, c], axis=-1).reshape(-1, 3)

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The data engine and the trainers, on a few shapes. Needs the data folder (SURFACE_FEATURES_DATA)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from surface_features.mesh import TriangleMesh
+from training.families import PARTS, Family, animal_family, human_family
+from training.humans import HumanModel
+from training.quadrupeds import GRIDS, AnimalModel, AnimalPose, random_animal, random_pose
+from training.render_shards import CharacterSource, render_character
+from training.template import Template, build_template
+from training.train_backbone import Recipe, ShardPool, Trainer
+from training.train_surface import Characters, SurfaceRecipe, SurfaceTrainer
+
+from .engine_helpers import PROJECT
+
+DATA = Path(os.environ.get("SURFACE_FEATURES_DATA", PROJECT.parent / "shared" / "data"))
+pytestmark = pytest.mark.skipif(
+    not (DATA / "infinigen_nurbs").is_dir(), reason=f"no training data in {DATA}: set SURFACE_FEATURES_DATA"
+)
+
+
+@pytest.fixture(scope="module")
+def animals() -> AnimalModel:
+    return AnimalModel(DATA)
+
+
+@pytest.fixture(scope="module")
+def family(animals) -> Family:
+    return animal_family(animals)
+
+
+@pytest.fixture(scope="module")
+def template(family) -> Template:
+    return build_template([family])
+
+
+def test_every_animal_has_the_same_vertices_and_faces_out(animals):
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        vertices, faces = animals.build(random_animal(rng), random_pose(rng, 1.0))
+        assert vertices.shape == (animals.vertex_count, 3)
+        assert np.isfinite(vertices).all()
+        mesh = TriangleMesh(vertices, faces)
+        for name, rows in animals.part_slices.items():
+            own = (faces[:, 0] >= rows.start) & (faces[:, 0] < rows.stop)
+            if own.any():
+                ring_centre = np.repeat(vertices[rows].reshape(*GRIDS[name], 3).mean(axis=1), GRIDS[name][1], axis=0)
+                out = mesh.corners[own].mean(axis=1) - ring_centre[faces[own, 0] - rows.start]
+                assert ((out * mesh.face_normals[own]).sum(axis=1) > 0).mean() > 0.7, name
+
+
+def test_a_standing_animal_faces_ahead_and_has_its_left_on_the_left(animals):
+    vertices, _ = animals.template()
+    middle = {name: vertices[rows].mean(axis=0) for name, rows in animals.part_slices.items()}
+    assert middle["head"][1] < middle["torso"][1] < middle["tail"][1]
+    for part in ("foreleg", "hindleg", "ear", "horn"):
+        assert middle[f"{part}.L"][0] > 0.02 > -0.02 > middle[f"{part}.R"][0]
+    assert middle["foreleg.L"][2] < middle["torso"][2] < middle["ear.L"][2]
+
+
+def test_an_animals_twin_is_its_mirror_image(animals):
+    rng = np.random.default_rng(1)
+    vertices, _ = animals.build(random_animal(rng), AnimalPose())
+    size = np.ptp(vertices, axis=0).max()
+    apart = np.linalg.norm(vertices[animals.mirror] * [-1, 1, 1] - vertices, axis=1) / size
+    assert apart.max() < 0.08
+    assert np.median(apart) < 0.01
+    assert (animals.mirror[animals.mirror] == np.arange(animals.vertex_count)).all()
+
+
+def test_families_share_part_names_and_sides(family):
+    people = human_family(HumanModel(DATA))
+    for each in (people, family):
+        for side, sign in (("L", 1), ("R", -1)):
+            limb = np.isin(each.part, [i for i, name in enumerate(PARTS) if name.endswith(f".{side}")])
+            assert (each.side[limb & (each.side != 0)] == sign).mean() > 0.97
+        area = TriangleMesh(each.vertices.astype(np.float32), each.faces).face_areas.sum()
+        assert area == pytest.approx(1, rel=1e-3)
+    assert set(PARTS) - {PARTS[i] for i in people.part} == {"tail"}
+
+
+def test_soft_targets_are_near_and_add_up(family, template):
+    assert np.allclose(template.share.sum(axis=1), 1, atol=1e-5)
+    nearest = template.anchors[template.near[np.arange(len(template.near)), template.share.argmax(axis=1)]]
+    gap = np.linalg.norm(family.vertices[nearest] - family.vertices, axis=1)[family.seen]
+    assert np.quantile(gap, 0.95) < 0.06
+    assert (family.part[nearest] == family.part)[family.seen].mean() > 0.9
+
+
+@pytest.mark.parametrize("kind", ["animals", "objects", "people"])
+def test_pictures_show_what_their_labels_say(kind):
+    source = CharacterSource(DATA)
+    mesh = source.sample(kind, np.random.default_rng(3))
+    images, labels = render_character(mesh, np.random.default_rng(3), 4)
+    assert images.shape == (4, 128, 128, 4)
+    assert set(np.unique(labels)) <= {-1, *mesh.labels}
+    middle = images[:, 2::4, 2::4, 3]
+    assert ((labels >= 0) <= (middle > 0)).all()
+
+
+def test_the_backbone_learns_from_characters_and_objects(tmp_path, template, animals):
+    rng, start = np.random.default_rng(0), 0
+    for kind, top in (("animals", animals.vertex_count), ("objects", 50)):
+        folder = tmp_path / f"{kind}_000000"
+        folder.mkdir()
+        np.save(folder / "images.npy", rng.integers(0, 255, (24, 128, 128, 4), np.uint8))
+        np.save(folder / "labels.npy", rng.integers(start - 1, start + top, (24, 32, 32)).astype(np.int16))
+    pool = ShardPool(tmp_path)
+    assert pool.refresh() == 2
+    recipe = Recipe(width=32, layers=1, heads=2, batch=6, objects=1, pixels=256)
+    trainer = Trainer(recipe, template, "cpu", seed=0)
+    trainer.forward = trainer.model  # compiling takes longer than the test
+    batch = pool.batch(recipe, np.random.default_rng(1))
+    assert batch[2] == 4
+    losses = [trainer.step(*batch, 0.3) for _ in range(12)]
+    assert losses[-1] < losses[0]
+    trainer.save(tmp_path / "checkpoint.pt")
+    again = Trainer(recipe, template, "cpu", seed=1)
+    again.load(tmp_path / "checkpoint.pt")
+    assert again.steps == 12
+    assert torch.equal(again.anchors, trainer.anchors)
+
+
+def test_the_network_over_the_surface_learns_sides(tmp_path, template, animals):
+    (tmp_path / "lifted").mkdir()
+    rng, count = np.random.default_rng(0), 64
+    for number in range(4):
+        labels = rng.choice(animals.vertex_count, 400, replace=False)
+        twins = np.arange(400)
+        features = np.float32(template.embedding[template.near[labels, 0].astype(int)])
+        np.savez(
+            tmp_path / "lifted" / f"animals_{number}.npz",
+            features=features.astype(np.float16),
+            confidence=np.ones(400, np.float16),
+            positions=rng.uniform(-1, 1, (400, 3)).astype(np.float16),
+            normals=np.tile(np.float16([0, 0, 1]), (400, 1)),
+            nearest=rng.integers(0, count, 400).astype(np.int16),
+            distances=np.abs(rng.uniform(size=(count, 1)) - rng.uniform(size=(1, count))).astype(np.float16),
+            labels=labels.astype(np.int16),
+            twins=twins.astype(np.int16),
+        )
+    characters = Characters(tmp_path / "lifted")
+    assert (len(characters.held_out), len(characters.training)) == (1, 3)
+    recipe = SurfaceRecipe(points=128, batch=2)
+    trainer = SurfaceTrainer(recipe, template, torch.from_numpy(template.embedding), seed=0)
+    draw = np.random.default_rng(1)
+    examples = [characters.draw(file, recipe, draw, augment=True) for file in characters.training[:2]]
+    losses = [trainer.step(examples, 0.3) for _ in range(6)]
+    assert losses[-1] < losses[0]
+    assert "wrong sides" in trainer.validate(characters)
+
+
+def test_grids_cover_all_vertices(animals):
+    assert sum(rings * around for rings, around in GRIDS.values()) == animals.vertex_count == len(animals.part)
