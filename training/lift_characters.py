@@ -33,15 +33,15 @@ from surface_features.settings import FeatureSettings
 from .export import export_backbone
 from .render_shards import CharacterSource
 
-KINDS = ("people", "procedural", "chibi", "animals")
+KINDS = tuple(kind for kind in CharacterSource.KINDS if kind != "objects")
 LANDMARKS, OTHERS = 1024, 3072
 FIRST_SEED = 500_000  # apart from the backbone's characters: their features are better than a stranger's
 
 
 @lru_cache(maxsize=1)
-def _source(data: Path) -> CharacterSource:
+def _source(data: Path, rigs: Path) -> CharacterSource:
     torch.set_num_threads(1)
-    return CharacterSource(data)
+    return CharacterSource(data, rigs)
 
 
 def lift_character(job: tuple[Path, Path, str, int]) -> None:
@@ -50,7 +50,7 @@ def lift_character(job: tuple[Path, Path, str, int]) -> None:
     target = scratch / "lifted" / f"{kind}_{seed:06d}.npz"
     if target.exists():
         return
-    source, rng = _source(data), np.random.default_rng([seed, 0])
+    source, rng = _source(data, scratch / "rigs"), np.random.default_rng([seed, 0])
     drawn = source.sample(kind, rng)
     mesh = TriangleMesh(drawn.vertices, drawn.faces)
     settings = FeatureSettings(backbone=str(scratch / "backbone"), views=int(rng.choice([16, 24])), device="cpu")
@@ -100,7 +100,10 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=640)
     parser.add_argument("--procedural", type=int, default=160)
     parser.add_argument("--chibi", type=int, default=160)
-    parser.add_argument("--animals", type=int, default=480)
+    parser.add_argument("--animals", type=int, default=320)
+    parser.add_argument("--men", type=int, default=96)
+    parser.add_argument("--kaykit", type=int, default=64)
+    parser.add_argument("--beasts", type=int, default=128)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     export_backbone(options.scratch / "checkpoint.pt", options.scratch / "backbone")

@@ -145,6 +145,7 @@ class AnimalModel:
         folder = Path(data_dir) / "infinigen_nurbs"
         self._torsos = np.stack([_unit_length(np.load(folder / f"{name}.npy")) for name in TORSOS])
         self._heads = np.stack([_unit_length(np.load(folder / f"{name}.npy")) for name in HEADS])
+        self.net_counts = len(TORSOS), len(HEADS)
         counts = [rings * around for rings, around in GRIDS.values()]
         starts = np.cumsum([0, *counts])
         self.part_slices = {

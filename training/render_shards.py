@@ -27,6 +27,7 @@ from .humans import HumanModel, pose_person, sample_chibi, sample_pose, sample_p
 from .objects import ObjectSource
 from .procedural import TemplateChart, sample_procedural
 from .quadrupeds import AnimalModel, random_animal, random_pose
+from .rigs import SETS, RigSource
 
 IMAGE_SIZE, GRID = 128, 32
 VIEWS_PER_CHARACTER, PER_SHARD = 12, 32
@@ -110,14 +111,15 @@ def render_character(mesh: Labelled, rng: np.random.Generator, count: int) -> tu
 class CharacterSource:
     """Characters and objects of every kind, from one loaded data folder."""
 
-    KINDS = ("people", "procedural", "chibi", "animals", "objects")
+    KINDS = ("people", "procedural", "chibi", "animals", "objects", "men", "kaykit", "beasts")
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, rigs: Path) -> None:
         self.model = HumanModel(data)
         self.wardrobe = Wardrobe(self.model)
         self.chart = TemplateChart(self.model)
         self.animals = AnimalModel(data)
         self.objects = ObjectSource(data)
+        self.rigs = RigSource(rigs, self.model, self.animals)
 
     @cached_property
     def _families(self) -> tuple[Family, ...]:
@@ -141,6 +143,10 @@ class CharacterSource:
             return sample_animal(self.animals, self.model.body_vertex_count, rng)
         if kind == "objects":
             return self.objects.sample(rng)
+        if kind in SETS:
+            mesh = self.rigs.sample(kind, rng)
+            roughen(mesh, rng, float(rng.choice([0.0, 0.5])))
+            return mesh
         if kind == "chibi" and rng.uniform() < 0.5:
             return sample_chibi_person(self.model, self.wardrobe, rng)
         mesh = sample_procedural(self.chart, rng, chibi=kind == "chibi")
@@ -149,8 +155,8 @@ class CharacterSource:
 
 
 @lru_cache(maxsize=1)
-def _source(data: Path) -> CharacterSource:
-    return CharacterSource(data)
+def _source(data: Path, rigs: Path) -> CharacterSource:
+    return CharacterSource(data, rigs)
 
 
 def render_shard(job: tuple[Path, Path, str, int]) -> None:
@@ -162,7 +168,9 @@ def render_shard(job: tuple[Path, Path, str, int]) -> None:
     images, labels = [], []
     for number in range(PER_SHARD):
         rng = np.random.default_rng([seed, number])
-        picture, label = render_character(_source(data).sample(kind, rng), rng, VIEWS_PER_CHARACTER)
+        picture, label = render_character(
+            _source(data, folder.parent / "rigs").sample(kind, rng), rng, VIEWS_PER_CHARACTER
+        )
         images.append(picture)
         labels.append(label)
     partial = folder / f".partial_{kind}_{seed:06d}_{os.getpid()}"
@@ -181,6 +189,9 @@ def main() -> None:
     parser.add_argument("--chibi", type=int, default=768, help="big-headed game figures, half of each of the above")
     parser.add_argument("--animals", type=int, default=2048, help="quadrupeds")
     parser.add_argument("--objects", type=int, default=512, help="chairs, scans, random solids")
+    parser.add_argument("--men", type=int, default=384, help="of training.read_rigs: Quaternius men")
+    parser.add_argument("--kaykit", type=int, default=256, help="of training.read_rigs: KayKit adventurers")
+    parser.add_argument("--beasts", type=int, default=512, help="of training.read_rigs: Quaternius animals")
     parser.add_argument("--first-seed", type=int, default=0, help="shards are numbered from here")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()

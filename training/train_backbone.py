@@ -28,7 +28,9 @@ from .families import PARTS, load_families
 from .render_shards import IMAGE_SIZE, VIEWS_PER_CHARACTER
 from .template import Template, load_template
 
-SHARES = {"people": 0.42, "procedural": 0.1, "chibi": 0.12, "animals": 0.28}  # of a batch's labelled pictures
+SHARES = {  # of a batch's labelled pictures
+    "people": 0.4, "procedural": 0.08, "chibi": 0.1, "animals": 0.24, "men": 0.06, "kaykit": 0.04, "beasts": 0.08,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

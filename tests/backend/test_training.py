@@ -97,7 +97,7 @@ def test_soft_targets_are_near_and_add_up(family, template):
 
 @pytest.mark.parametrize("kind", ["animals", "objects", "people"])
 def test_pictures_show_what_their_labels_say(kind):
-    source = CharacterSource(DATA)
+    source = CharacterSource(DATA, DATA / "no rigs")
     mesh = source.sample(kind, np.random.default_rng(3))
     images, labels = render_character(mesh, np.random.default_rng(3), 4)
     assert images.shape == (4, 128, 128, 4)

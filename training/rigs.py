@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The data folder's rigged characters, posed, and tied to the templates through their bones.
+
+A vertex and a template vertex belong together where they lie on the same part of the skeleton, equally far along it and
+on the same side of its axis. Good to part level, not to the millimetre.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
+
+from .dressing import Labelled
+from .humans import HumanModel, to_z_up
+from .procedural import joint_of_bone
+from .quadrupeds import GRIDS, AnimalModel, AnimalPose, AnimalSpec
+
+# What a set's bones are called on the template; several of one side by side are one region.
+MEN = {
+    "Hips": "pelvis", "Root": "pelvis", "Abdomen": "spine_01", "Torso": "spine_02", "Chest": "spine_03", "Neck": "neck",
+    "Head": "head", "Shoulder": "clavicle", "UpperArm": "upperarm", "LowerArm": "lowerarm", "Hand": "hand",
+    "Index": "fingers", "Middle": "fingers", "Ring": "fingers", "Pinky": "fingers", "Thumb": "thumb",
+    "UpperLeg": "thigh", "LowerLeg": "calf", "Foot": "foot ball",
+}  # fmt: skip
+KAYKIT = {
+    "root": "pelvis", "hips": "pelvis", "spine": "spine_01", "chest": "spine_02 spine_03 clavicle.L clavicle.R",
+    "upperarm": "upperarm", "lowerarm": "lowerarm", "wrist": "hand fingers thumb", "hand": "hand fingers thumb",
+    "head": "neck head", "upperleg": "thigh", "lowerleg": "calf", "foot": "foot", "toes": "ball",
+}  # fmt: skip
+BEASTS = {
+    "Body": "torso", "Back": "torso", "Torso": "torso", "Neck": "torso", "Head": "head", "Ear": "ear", "Tail": "tail",
+    "FrontShoulder": "foreleg.0", "FrontUpperLeg": "foreleg.1", "FrontLowerLeg": "foreleg.2", "FF": "foreleg.3",
+    "BackShoulder": "torso", "BackLeg": "hindleg.0", "BackUpperLeg": "hindleg.1", "BackLowerLeg": "hindleg.2",
+    "FFB": "hindleg.3",
+}  # fmt: skip
+SETS = {"men": MEN, "kaykit": KAYKIT, "beasts": BEASTS}
+SMALLEST = 12  # vertices of a region that can be placed along its bone
+
+
+@dataclass(frozen=True, eq=False)
+class Rig:
+    """What `training.read_rigs` wrote, and the template vertex of every vertex."""
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    weights: np.ndarray
+    joints: list[str]
+    parents: np.ndarray
+    heads: np.ndarray
+    poses: np.ndarray
+    labels: np.ndarray
+
+
+class RigSource:
+    """Rigged characters of the sets in a scratch folder."""
+
+    def __init__(self, folder: Path, people: HumanModel, animals: AnimalModel) -> None:
+        charts = {"men": human_regions(people), "beasts": animal_regions(animals, people.body_vertex_count)}
+        charts["kaykit"] = charts["men"]
+        self.sets: dict[str, list[Rig]] = {}
+        for path in sorted(folder.glob("*.npz")):
+            name = path.name.split("_")[0]
+            with np.load(path) as stored:
+                arrays = {key: stored[key] for key in stored.files}
+            joints = arrays.pop("joints").tolist()
+            labels = label_rig(arrays["vertices"], arrays["weights"], joints, SETS[name], charts[name])
+            self.sets.setdefault(name, []).append(Rig(joints=joints, labels=labels, **arrays))
+
+    def sample(self, name: str, rng: np.random.Generator) -> Labelled:
+        """A character of a set in a clip's pose, a random one or both, stretched a little, Z up."""
+        rigs = self.sets[name]
+        rig = rigs[rng.integers(len(rigs))]
+        vertices = rig.vertices
+        if len(rig.poses) and rng.uniform() < 0.7:
+            vertices = _skin(vertices, rig.weights, rig.poses[rng.integers(len(rig.poses))])
+        else:
+            vertices = _skin(vertices, rig.weights, random_transforms(rig, rng, float(rng.uniform(0, 1))))
+        vertices = vertices * np.exp(rng.normal(0, 0.08, 3))
+        return Labelled(vertices.astype(np.float32), rig.faces.copy(), rig.labels.copy())
+
+
+def region_of_joint(joint: str, names: dict[str, str]) -> str | None:
+    """`Index3.L` → `fingers.L`; None for controls that move no part."""
+    stem, dot, side = joint.partition(".")
+    region = names.get(stem.rstrip("0123456789"))
+    if region is None or not dot:
+        return region
+    parts = region.split()
+    return " ".join(part if part.endswith((".L", ".R")) else f"{part}.{side.upper()}" for part in parts)
+
+
+@dataclass(frozen=True, eq=False)
+class Regions:
+    """places: (N, 3) template vertices. members: template vertices of every named region. first_label: of vertex 0."""
+
+    places: np.ndarray
+    members: dict[str, np.ndarray]
+    first_label: int
+
+
+def human_regions(model: HumanModel) -> Regions:
+    count = model.body_vertex_count
+    dominant = model.weights[:count].argmax(axis=1)
+    joints = np.array([joint_of_bone(bone) for bone in model.bones])[dominant]
+    members = {str(name): np.flatnonzero(joints == name) for name in np.unique(joints)}
+    return Regions(to_z_up(model.base[:count].astype(np.float64)), members, 0)
+
+
+def animal_regions(model: AnimalModel, first_label: int) -> Regions:
+    """Of an animal that stands without horns and trunk; legs in four segments."""
+    places, _ = model.build(AnimalSpec(*(((1 / n,) * n) for n in model.net_counts)), AnimalPose())
+    members = {}
+    for name, rows in model.part_slices.items():
+        stem, _, side = name.partition(".")
+        own = np.arange(rows.start, rows.stop)
+        if stem in ("foreleg", "hindleg"):
+            segment = np.minimum(np.repeat(np.arange(GRIDS[name][0]), GRIDS[name][1]) * 4 // (GRIDS[name][0] - 1), 3)
+            members |= {f"{stem}.{number}.{side}": own[segment == number] for number in range(4)}
+        elif stem not in ("horn", "trunk"):
+            members[name] = own
+    return Regions(places.astype(np.float64), members, first_label)
+
+
+def label_rig(
+    vertices: np.ndarray, weights: np.ndarray, joints: list[str], names: dict[str, str], regions: Regions
+) -> np.ndarray:
+    """(V,) int64 label of every vertex, −1 where its strongest bone has no region."""
+    of_joint = [region_of_joint(joint, names) for joint in joints]
+    region = np.array([name or "" for name in of_joint])[weights.argmax(axis=1)]
+    labels = np.full(len(vertices), -1, np.int64)
+    for name in np.unique(region):
+        parts = [regions.members[part] for part in name.split() if part in regions.members]
+        rows = np.flatnonzero(region == name)
+        if parts:
+            own = np.concatenate(parts)
+            labels[rows] = regions.first_label + own[_place(vertices[rows], regions.places[own])]
+    return labels
+
+
+def _place(points: np.ndarray, template: np.ndarray) -> np.ndarray:
+    """(n,) the template vertex at the same place of the region: each axis of the region's box from −1 to 1."""
+    if len(points) < SMALLEST:
+        return np.full(len(points), cKDTree(template).query(template.mean(axis=0))[1])
+
+    def in_box(p: np.ndarray) -> np.ndarray:
+        low, high = np.quantile(p, 0.02, axis=0), np.quantile(p, 0.98, axis=0)
+        return (p - (low + high) / 2) / np.maximum((high - low) / 2, 1e-6)
+
+    return cKDTree(in_box(template)).query(in_box(points))[1]
+
+
+def random_transforms(rig: Rig, rng: np.random.Generator, strength: float) -> np.ndarray:
+    """(J, 3, 4) every joint turned at random about its head; hinges and limbs more than the rest."""
+    transforms = np.empty((len(rig.joints), 3, 4))
+    for joint, (name, parent) in enumerate(zip(rig.joints, rig.parents, strict=True)):
+        stem = name.split(".")[0].rstrip("0123456789").lower()
+        spread = {"upperarm": 40, "upperleg": 30, "frontshoulder": 18, "backleg": 22}.get(stem, 10)
+        turn = Rotation.from_rotvec(np.radians(rng.normal(0, spread * strength, 3)))
+        if stem in ("lowerarm", "lowerleg", "frontlowerleg", "backlowerleg", "backupperleg"):
+            bend = rng.uniform(0, 90) * strength * (1 if "leg" in stem else -1)
+            turn = Rotation.from_rotvec([np.radians(bend), 0, 0]) * turn
+        if joint == 0:
+            turn = Rotation.identity()
+        above = transforms[parent] if parent >= 0 else np.eye(4)[:3]
+        own = turn.as_matrix()
+        transforms[joint, :, :3] = above[:, :3] @ own
+        transforms[joint, :, 3] = above[:, :3] @ (rig.heads[joint] - own @ rig.heads[joint]) + above[:, 3]
+    return transforms
+
+
+def _skin(vertices: np.ndarray, weights: np.ndarray, transforms: np.ndarray) -> np.ndarray:
+    blended = (weights @ transforms.reshape(len(transforms), 12)).reshape(-1, 3, 4)
+    return np.einsum("vij,vj->vi", blended[:, :, :3], vertices) + blended[:, :, 3]
