@@ -99,13 +99,18 @@ def truth_from_spoilt(
     seen = np.unique(surface.faces[np.unique(views.face_ids[views.face_ids >= 0])])
     vertex = rng.permutation(seen[mesh.labels[seen] >= 0])[:POINTS_PER_PAIR]
     label = mesh.labels[vertex]
+    return pack_truth(vertex, *bring_to_remesh(target, label, mirror))
+
+
+def bring_to_remesh(target: HeldOut, label: NDArray, mirror: NDArray) -> tuple[NDArray, ...]:
+    """Where vertices of the target's skin lie on its remesh: face, bary, twin's vertex, and whether that is trusted."""
     face, bary, distance = closest_points(target.remeshed, target.skin.vertices[label])
     apart = facing_apart(target.remeshed.face_normals[face], target.skin.vertex_normals[label])
     _, other_side = cKDTree(target.remeshed.vertices).query(target.skin.vertices[mirror[label]])
-    return _pack(vertex, face, bary, other_side, (distance < TRUSTED_DISTANCE_M) & ~apart)
+    return face, bary, other_side, (distance < TRUSTED_DISTANCE_M) & ~apart
 
 
-def remesh(mesh: TriangleMesh) -> TriangleMesh:
+def remesh(mesh: TriangleMesh, voxel: float = VOXEL_M) -> TriangleMesh:
     """The same surface with vertices, edges and faces of its own (Blender's voxel remesh, then collapse)."""
     import bpy
 
@@ -114,7 +119,7 @@ def remesh(mesh: TriangleMesh) -> TriangleMesh:
     obj = bpy.data.objects.new("skin", data)
     bpy.context.scene.collection.objects.link(obj)
     voxels = obj.modifiers.new("voxels", "REMESH")
-    voxels.mode, voxels.voxel_size = "VOXEL", VOXEL_M
+    voxels.mode, voxels.voxel_size = "VOXEL", voxel
     made = _evaluated(obj)
     collapse = obj.modifiers.new("collapse", "DECIMATE")
     collapse.ratio = min(1.0, REMESHED_VERTICES / len(made[0]))
@@ -147,11 +152,7 @@ def truth_onto_remeshed(
 ) -> dict[str, NDArray]:
     """Truth of (source's skin → target's remesh): the target's own skin point, brought to its remesh."""
     vertex = rng.permutation(np.unique(source.skin.faces))[:POINTS_PER_PAIR]
-    face, bary, distance = closest_points(target.remeshed, target.skin.vertices[vertex])
-    apart = facing_apart(target.remeshed.face_normals[face], target.skin.vertex_normals[vertex])
-    good = (distance < TRUSTED_DISTANCE_M) & ~apart
-    _, other_side = cKDTree(target.remeshed.vertices).query(target.skin.vertices[mirror[vertex]])
-    return _pack(vertex, face, bary, other_side, good)
+    return pack_truth(vertex, *bring_to_remesh(target, vertex, mirror))
 
 
 def truth_onto_skin(source: HeldOut, target: HeldOut, mirror: NDArray, rng: np.random.Generator) -> dict[str, NDArray]:
@@ -160,10 +161,10 @@ def truth_onto_skin(source: HeldOut, target: HeldOut, mirror: NDArray, rng: np.r
     face, bary, distance = closest_points(source.skin, source.remeshed.vertices[vertex])
     apart = facing_apart(source.skin.face_normals[face], source.remeshed.vertex_normals[vertex])
     corner = source.skin.faces[face, bary.argmax(1)]
-    return _pack(vertex, face, bary, mirror[corner], (distance < TRUSTED_DISTANCE_M) & ~apart)
+    return pack_truth(vertex, face, bary, mirror[corner], (distance < TRUSTED_DISTANCE_M) & ~apart)
 
 
-def _pack(vertex: NDArray, face: NDArray, bary: NDArray, other_side: NDArray, good: NDArray) -> dict[str, NDArray]:
+def pack_truth(vertex: NDArray, face: NDArray, bary: NDArray, other_side: NDArray, good: NDArray) -> dict[str, NDArray]:
     return {
         "source_vertex": vertex[good].astype(np.int32),
         "target_face": face[good].astype(np.int32),

@@ -24,6 +24,7 @@ HEADS = (
     "head_carnivore_tiger", "head_carnivore_wolf", "head_herbivore_cow", "head_herbivore_giraffe",
     "head_herbivore_goat", "head_herbivore_llama",
 )  # fmt: skip
+SPECIES = tuple(dict.fromkeys(name.split("_")[2] for name in TORSOS))
 GRIDS = {  # rings, points around a ring
     "torso": (36, 32), "head": (24, 24), "foreleg.L": (33, 12), "foreleg.R": (33, 12), "hindleg.L": (33, 12),
     "hindleg.R": (33, 12), "tail": (15, 8), "ear.L": (9, 8), "ear.R": (9, 8), "horn.L": (9, 6), "horn.R": (9, 6),
@@ -75,20 +76,28 @@ class AnimalPose:
     whole: tuple[float, float] = (0.0, 0.0)  # roll, pitch
 
 
-def random_animal(rng: np.random.Generator) -> AnimalSpec:
-    """From dachshunds and hippos to giraffes and elephants."""
+def random_animal(rng: np.random.Generator, without: str = "", only: str = "") -> AnimalSpec:
+    """From dachshunds and hippos to giraffes and elephants.
+
+    without: a species of `SPECIES` that takes no part in the mixtures. only: the one species that does.
+    """
 
     def about(middle: float, spread: float, low: float = 0.0, high: float = np.inf) -> float:
         return float(np.clip(middle * np.exp(spread * rng.normal()), low, high))
 
-    def weights(count: int) -> tuple[float, ...]:
-        mixed = rng.dirichlet([0.35] * count)
-        return tuple((mixed + rng.uniform(0, 0.25) * (mixed - 1 / count)).tolist())
+    def weights(nets: tuple[str, ...]) -> tuple[float, ...]:
+        used = np.array([name.split("_")[2] != without for name in nets])
+        if only in {name.split("_")[2] for name in nets}:
+            used = np.array([name.split("_")[2] == only for name in nets])
+        mixed = np.zeros(len(nets))
+        mixed[used] = rng.dirichlet([0.35] * int(used.sum()))
+        mixed[used] += rng.uniform(0, 0.25) * (mixed[used] - 1 / used.sum())
+        return tuple(mixed.tolist())
 
     heavy = rng.uniform() < 0.2
     return AnimalSpec(
-        torso=weights(len(TORSOS)),
-        head=weights(len(HEADS)),
+        torso=weights(TORSOS),
+        head=weights(HEADS),
         girth=about(1.25 if heavy else 1.0, 0.18),
         depth=about(1.15 if heavy else 1.0, 0.14),
         leg=about(1.15, 0.28, 0.45, 2.1),

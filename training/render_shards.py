@@ -26,11 +26,12 @@ from .families import Family, animal_family, human_family
 from .humans import HumanModel, pose_person, sample_chibi, sample_pose, sample_proportions, to_z_up
 from .objects import ObjectSource
 from .procedural import TemplateChart, sample_procedural
-from .quadrupeds import AnimalModel, random_animal, random_pose
+from .quadrupeds import SPECIES, AnimalModel, random_animal, random_pose
 from .rigs import SETS, RigSource
 
 IMAGE_SIZE, GRID = 128, 32
 VIEWS_PER_CHARACTER, PER_SHARD = 12, 32
+WITHOUT = "TRAINING_WITHOUT_SPECIES"  # in the environment, which worker processes inherit
 
 
 def sample_character(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Generator) -> Labelled:
@@ -56,10 +57,10 @@ def sample_chibi_person(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Ge
     return mesh
 
 
-def sample_animal(model: AnimalModel, first_label: int, rng: np.random.Generator) -> Labelled:
-    """A quadruped, posed and roughened, Z up."""
+def sample_animal(model: AnimalModel, first_label: int, rng: np.random.Generator, without: str) -> Labelled:
+    """A quadruped, posed and roughened, Z up. without: see `random_animal`."""
     strength = float(rng.choice([0.0, rng.uniform(0.2, 1.0)], p=[0.15, 0.85]))
-    vertices, faces = model.build(random_animal(rng), random_pose(rng, strength))
+    vertices, faces = model.build(random_animal(rng, without), random_pose(rng, strength))
     mesh = Labelled(vertices, faces, first_label + np.arange(len(vertices)))
     roughen(mesh, rng, float(rng.choice([0.0, 1.0])))
     return mesh
@@ -140,7 +141,7 @@ class CharacterSource:
         if kind == "people":
             return sample_character(self.model, self.wardrobe, rng)
         if kind == "animals":
-            return sample_animal(self.animals, self.model.body_vertex_count, rng)
+            return sample_animal(self.animals, self.model.body_vertex_count, rng, os.environ.get(WITHOUT, ""))
         if kind == "objects":
             return self.objects.sample(rng)
         if kind in SETS:
@@ -194,7 +195,9 @@ def main() -> None:
     parser.add_argument("--beasts", type=int, default=512, help="of training.read_rigs: Quaternius animals")
     parser.add_argument("--first-seed", type=int, default=0, help="shards are numbered from here")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--without", default="", choices=["", *SPECIES], help="a species kept for testing")
     options = parser.parse_args()
+    os.environ[WITHOUT] = options.without
     folder = options.scratch / "shards"
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [
