@@ -30,6 +30,11 @@ class SurfaceFeaturesPreferences(bpy.types.AddonPreferences):
         description="Checkpoint folder with config.json and the weights",
         subtype="DIR_PATH",
     )
+    embedding_folder: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Embedding",
+        description="Folder of a trained surface-aware embedding of the backbone's features. Empty: none",
+        subtype="DIR_PATH",
+    )
     device: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Device",
         description="Where the network runs",
@@ -84,7 +89,8 @@ class SurfaceFeaturesPreferences(bpy.types.AddonPreferences):
     def feature_settings(self, views: int) -> FeatureSettings:
         """Settings for a job; `views` of 0 takes the number of the preferences. Blender's world has Z up."""
         backbone = "bundled" if self.backbone == "BUNDLED" else bpy.path.abspath(self.backbone_folder)
-        return FeatureSettings(backbone=backbone, views=views or self.views, device=self.device, up="Z")
+        embedding = bpy.path.abspath(self.embedding_folder) if self.embedding_folder else ""
+        return FeatureSettings(backbone, views or self.views, self.device, up="Z", embedding=embedding)
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
@@ -93,6 +99,7 @@ class SurfaceFeaturesPreferences(bpy.types.AddonPreferences):
         column.prop(self, "backbone")
         if self.backbone == "FOLDER":
             column.prop(self, "backbone_folder")
+        column.prop(self, "embedding_folder")
         column.prop(self, "device")
         column.prop(self, "views")
         column.separator()

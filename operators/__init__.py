@@ -5,9 +5,16 @@ from __future__ import annotations
 
 import bpy
 
-from . import check, command, features, jobs, rig, transfer_weights
+from . import check, command, embedding, features, jobs, rig, transfer_weights
 
-CLASSES = (*check.CLASSES, *features.CLASSES, *transfer_weights.CLASSES, *rig.CLASSES, *jobs.CLASSES)
+CLASSES = (
+    *check.CLASSES,
+    *features.CLASSES,
+    *transfer_weights.CLASSES,
+    *rig.CLASSES,
+    *embedding.CLASSES,
+    *jobs.CLASSES,
+)
 
 
 def register() -> None:

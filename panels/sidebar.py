@@ -10,6 +10,8 @@ import bpy
 
 from ..bridge.armature import find_armature
 from ..bridge.job import status
+from ..operators.embedding import has_candidate
+from ..preferences import get_preferences
 from ..properties import get_settings
 
 MOST_TARGETS = 8
@@ -51,6 +53,23 @@ class SURFACE_FEATURES_PT_features(_SidebarPanel, bpy.types.Panel):
         column.operator("surface_features.show_features", icon="COLOR")
         column.separator()
         column.prop(get_settings(context), "views")
+
+
+class SURFACE_FEATURES_PT_embedding(_SidebarPanel, bpy.types.Panel):
+    bl_idname = "SURFACE_FEATURES_PT_embedding"
+    bl_parent_id = "SURFACE_FEATURES_PT_features"
+    bl_label = "Embedding"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        column = self.layout.column(align=True)
+        column.operator("surface_features.train_embedding", icon="NETWORK_DRIVE")
+        if has_candidate() and not status.running:
+            row = column.row(align=True)
+            row.operator("surface_features.keep_embedding", icon="CHECKMARK")
+            row.operator("surface_features.discard_embedding", icon="TRASH")
+        used = get_preferences(context).embedding_folder
+        column.label(text="In use: see the preferences" if used else "In use: none")
 
 
 class SURFACE_FEATURES_PT_transfer(_SidebarPanel, bpy.types.Panel):
@@ -146,6 +165,7 @@ def _draw_text(layout: bpy.types.UILayout, context: bpy.types.Context, text: str
 CLASSES = (
     SURFACE_FEATURES_PT_main,
     SURFACE_FEATURES_PT_features,
+    SURFACE_FEATURES_PT_embedding,
     SURFACE_FEATURES_PT_transfer,
     SURFACE_FEATURES_PT_weight_settings,
 )

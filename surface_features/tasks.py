@@ -152,6 +152,21 @@ def rig(request: JobRequest, context: JobContext) -> tuple[dict[str, np.ndarray]
     return arrays, {}
 
 
+def train_embedding(request: JobRequest, context: JobContext) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Train a surface-aware embedding on several meshes and leave it in a folder.
+
+    arrays: vertices_0, faces_0, vertices_1… params: names, settings, steps, folder. info: base, embedded (see
+    `embedding.training.EmbeddingScore`).
+    """
+    from .embedding.run import run_training
+
+    settings = FeatureSettings.from_json(dict(request.params.get("settings", {})))
+    meshes = [_mesh(request, "", f"_{index}", name) for index, name in enumerate(request.params["names"])]
+    folder = Path(str(request.params["folder"]))
+    score = run_training(meshes, settings, folder, int(request.params["steps"]), context, _cache(request.params))
+    return {}, asdict(score)
+
+
 TASKS: Mapping[str, Task] = {
     "ping": ping,
     "check": check,
@@ -160,6 +175,7 @@ TASKS: Mapping[str, Task] = {
     "match": match,
     "transfer_weights": transfer_weights,
     "rig": rig,
+    "train_embedding": train_embedding,
 }
 
 
