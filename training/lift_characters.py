@@ -100,12 +100,13 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=640)
     parser.add_argument("--procedural", type=int, default=160)
     parser.add_argument("--chibi", type=int, default=160)
+    parser.add_argument("--first", type=int, default=0, help="characters are numbered from here")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     export_backbone(options.scratch / "checkpoint.pt", options.scratch / "backbone")
     (options.scratch / "lifted").mkdir(parents=True, exist_ok=True)
     jobs = [
-        (options.data, options.scratch, kind, FIRST_SEED + number)
+        (options.data, options.scratch, kind, FIRST_SEED + options.first + number)
         for kind in CharacterSource.KINDS
         for number in range(getattr(options, kind))
     ]
