@@ -7,12 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .consensus import allowed_matches, survey
 from .features import Features
+from .map_smoothing import smooth_map
 from .mesh import Float32, Int32, TriangleMesh
 from .progress import JobContext
 
 MAX_CANDIDATES = 25_000
 CHUNK = 2048
+REPORT_EVERY = 50  # landmarks
+EXACT = 1 - 1e-5  # cosine of a point found again on its own mesh: it stays
+LOST_LIKENESS = 0.1  # of the cosine: smoothing the map may cost so much
 CYCLE_TOLERANCE = 0.06  # of the source's extent: a round trip that ends this far away halves the confidence or worse
 
 
@@ -41,17 +46,24 @@ def match_surfaces(
 ) -> Correspondence:
     """The most alike target vertex by cosine, moved to the most alike point of the faces around it.
 
-    Features vary linearly over a face, so that point is a projection in feature space. The confidence multiplies how
-    alike the features are, how sure both ends were seen, and whether the way back ends where it began.
+    Only parts that lie alike among their surroundings are matched (`consensus`). Features vary linearly over a face, so
+    the point is a projection in feature space; then the map is smoothed (`map_smoothing`). The confidence multiplies
+    how alike the features are, how sure both ends were seen, and whether the way back ends where it began.
     """
     context = context or JobContext()
     with context.stage("match"):
         context.report(0.0, f"Matching {source.name} to {target.name}")
-        source_ids, target_ids = _candidates(source), _candidates(target)
-        forward, backward = _best_both_ways(
-            source_features.values, source_ids, target_features.values, target_ids, context
-        )
+        here, there = survey(source, source_features.values), survey(target, target_features.values)
+        context.report(0.1, f"Matching {source.name} to {target.name}")
+        onto_target, onto_source = allowed_matches(here, there)
+        context.report(0.3, f"Matching {source.name} to {target.name}")
+        everything, source_ids, target_ids = np.arange(len(source.vertices)), _candidates(source), _candidates(target)
+        start, goal = _Side(source_features.values, here.of_vertex), _Side(target_features.values, there.of_vertex)
+        forward = _most_alike(start, everything, goal, target_ids, onto_target, context.span(0.3, 0.7))
+        backward = np.zeros(len(target.vertices), np.int64)
+        backward[target_ids] = _most_alike(goal, target_ids, start, source_ids, onto_source, context.span(0.7, 0.9))
         face, bary, alike = _refine_on_faces(source_features.values, target, target_features.values, forward)
+        face, bary, alike = _smooth(source, source_features, target, target_features, face, bary, alike)
         drift = np.linalg.norm(source.vertices - source.vertices[backward[forward]], axis=1)
         drift = np.nan_to_num(drift, nan=np.inf) / max(_extent(source), 1e-30)
         sureness = np.einsum("vc,vc->v", bary, target_features.confidence[target.faces[face]])
@@ -76,34 +88,63 @@ def _candidates(mesh: TriangleMesh) -> np.ndarray:
     return np.sort(np.random.default_rng(0).choice(used, MAX_CANDIDATES, replace=False))
 
 
-def _best_both_ways(
-    source: Float32, source_ids: np.ndarray, target: Float32, target_ids: np.ndarray, context: JobContext
-) -> tuple[np.ndarray, np.ndarray]:
-    """Most alike target vertex of every source vertex (Vs,), and most alike source vertex of every target vertex.
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """values: (V, D) float32 features. landmark: (V,) int64."""
 
-    Only candidates can be found; `backward` is filled for the target's candidates, the only ones `forward` names.
+    values: Float32
+    landmark: np.ndarray
+
+
+def _most_alike(
+    start: _Side, rows: np.ndarray, goal: _Side, columns: np.ndarray, allowed: np.ndarray, context: JobContext
+) -> np.ndarray:
+    """(R,) int64 the most alike of the goal's vertices `columns` for each of the start's vertices `rows`.
+
+    allowed: (landmarks of start, landmarks of goal) bool, whose surroundings may match.
     """
     import torch
 
-    goal, start = torch.from_numpy(target[target_ids]), torch.from_numpy(source)
-    is_candidate = np.zeros(len(source), bool)
-    is_candidate[source_ids] = True
-    forward = np.zeros(len(source), np.int64)
-    best = torch.full((len(target_ids),), -2.0)
-    best_source = torch.zeros(len(target_ids), dtype=torch.int64)
-    for begin in range(0, len(source), CHUNK):
-        alike = start[begin : begin + CHUNK] @ goal.T
-        forward[begin : begin + CHUNK] = target_ids[alike.argmax(dim=1).numpy()]
-        rows = np.flatnonzero(is_candidate[begin : begin + CHUNK])
-        if len(rows):
-            value, row = alike[rows].max(dim=0)
-            better = value > best
-            best = torch.where(better, value, best)
-            best_source = torch.where(better, torch.from_numpy(rows + begin)[row], best_source)
-        context.report(min(begin + CHUNK, len(source)) / len(source) * 0.9, "Matching surfaces")
-    backward = np.zeros(len(target), np.int64)
-    backward[target_ids] = best_source.numpy()
-    return forward, backward
+    found = np.zeros(len(rows), np.int64)
+    order = np.argsort(start.landmark[rows], kind="stable")
+    edges = np.searchsorted(start.landmark[rows][order], np.arange(len(allowed) + 1))
+    values, goals = torch.from_numpy(start.values), torch.from_numpy(goal.values)
+    for number in range(len(allowed)):
+        own = order[edges[number] : edges[number + 1]]
+        if len(own) == 0:
+            continue
+        choice = columns[allowed[number][goal.landmark[columns]]]
+        if len(choice) == 0:  # all vertices there were thinned out
+            choice = columns
+        possible = goals[choice].T
+        for begin in range(0, len(own), CHUNK):
+            part = own[begin : begin + CHUNK]
+            found[part] = choice[(values[rows[part]] @ possible).argmax(dim=1).numpy()]
+        if number % REPORT_EVERY == 0:
+            context.report(edges[number + 1] / len(rows), "Matching surfaces")
+    return found
+
+
+def _smooth(
+    source: TriangleMesh,
+    source_features: Features,
+    target: TriangleMesh,
+    target_features: Features,
+    face: np.ndarray,
+    bary: np.ndarray,
+    alike: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`smooth_map`, but where it would lead to something else: a layer of clothes, or the other lip."""
+    new_face, new_bary, trusted = smooth_map(source, target, face.astype(np.int32), bary.astype(np.float32))
+    reached = np.einsum("vc,vcd->vd", new_bary, target_features.values[target.faces[new_face]])
+    gap = reached - source_features.values
+    new_alike = 1 - (gap**2).sum(axis=1) / 2
+    better = trusted & (new_alike > alike - LOST_LIKENESS) & (alike < EXACT)
+    return (
+        np.where(better, new_face, face),
+        np.where(better[:, None], new_bary, bary),
+        np.where(better, new_alike, alike),
+    )
 
 
 def _refine_on_faces(

@@ -104,12 +104,13 @@ def main() -> None:
     parser.add_argument("--men", type=int, default=96)
     parser.add_argument("--kaykit", type=int, default=64)
     parser.add_argument("--beasts", type=int, default=128)
+    parser.add_argument("--first", type=int, default=0, help="characters are numbered from here")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     export_backbone(options.scratch / "checkpoint.pt", options.scratch / "backbone")
     (options.scratch / "lifted").mkdir(parents=True, exist_ok=True)
     jobs = [
-        (options.data, options.scratch, kind, FIRST_SEED + number)
+        (options.data, options.scratch, kind, FIRST_SEED + options.first + number)
         for kind in KINDS
         for number in range(getattr(options, kind))
     ]

@@ -14,6 +14,8 @@ from scipy.spatial import cKDTree
 from ..mesh import Float32, Int32, TriangleMesh
 from .sampling import farthest_points
 
+Pairs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]  # two landmarks and the length between them
+
 CANDIDATES = 16  # per landmark; the farthest of these are kept
 BRIDGES = 2  # from every landmark to the nearest of other pieces
 BRIDGE_COST = 1.5  # of the straight distance: leaving a piece costs more than staying on it
@@ -93,23 +95,26 @@ def _landmark_graph(
     crossing = nearest[start] != nearest[end]
     start, end = start[crossing], end[crossing]
     way = away[start] + joined.data[crossing] + away[end]
-    pairs = [_shortest(nearest[start], nearest[end], way, count)]
-    piece = _pieces(pairs[0], count)
-    if piece.max(initial=0) > 0:
-        points = mesh.vertices[vertices]
-        for number in range(piece.max() + 1):
-            own, others = np.flatnonzero(piece == number), np.flatnonzero(piece != number)
-            gap, found = cKDTree(points[others]).query(points[own], k=min(BRIDGES, len(others)))
-            bridge = others[found.reshape(len(own), -1)]
-            source = np.repeat(own, bridge.shape[1])
-            pairs.append((source, bridge.reshape(-1), BRIDGE_COST * gap.reshape(-1) + 1e-6))
-    first, second, length = (np.concatenate(part) for part in zip(*pairs, strict=True))
-    return _as_graph(_shortest(first, second, length, count), count)
+    pairs = _shortest(nearest[start], nearest[end], way, count)
+    while (piece := _pieces(pairs, count)).max(initial=0) > 0:
+        parts = [pairs, *_bridges(mesh.vertices[vertices], piece)]
+        first, second, length = (np.concatenate(part) for part in zip(*parts, strict=True))
+        pairs = _shortest(first, second, length, count)
+    return _as_graph(pairs, count)
 
 
-def _shortest(
-    first: NDArray, second: NDArray, length: NDArray, count: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+def _bridges(points: Float32, piece: NDArray[np.int32]) -> list[Pairs]:
+    """From every landmark to the nearest ones of other pieces. Pieces may still form several groups afterwards."""
+    found = []
+    for number in range(piece.max() + 1):
+        own, others = np.flatnonzero(piece == number), np.flatnonzero(piece != number)
+        gap, nearest = cKDTree(points[others]).query(points[own], k=min(BRIDGES, len(others)))
+        bridge = others[nearest.reshape(len(own), -1)]
+        found.append((np.repeat(own, bridge.shape[1]), bridge.reshape(-1), BRIDGE_COST * gap.reshape(-1) + 1e-6))
+    return found
+
+
+def _shortest(first: NDArray, second: NDArray, length: NDArray, count: int) -> Pairs:
     """The shortest of all connections of each pair."""
     key = np.minimum(first, second).astype(np.int64) * count + np.maximum(first, second)
     order = np.lexsort((length, key))
@@ -117,12 +122,12 @@ def _shortest(
     return key // count, key % count, length[order][place]
 
 
-def _pieces(pairs: tuple[NDArray, NDArray, NDArray], count: int) -> NDArray[np.int32]:
+def _pieces(pairs: Pairs, count: int) -> NDArray[np.int32]:
     from scipy.sparse.csgraph import connected_components
 
     return connected_components(_as_graph(pairs, count), directed=False)[1]
 
 
-def _as_graph(pairs: tuple[NDArray, NDArray, NDArray], count: int) -> csr_array:
+def _as_graph(pairs: Pairs, count: int) -> csr_array:
     first, second, length = pairs
     return coo_array((length, (first, second)), shape=(count, count)).tocsr()

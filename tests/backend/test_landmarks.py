@@ -50,6 +50,12 @@ def test_pieces_are_bridged_where_they_are_closest():
     assert landmarks.distances[low, high] * np.sqrt(area) == pytest.approx(4.05, rel=0.25)
 
 
+def test_pairs_of_pieces_far_from_each_other_are_connected_too():
+    couple = join(icosphere(2), moved(icosphere(2), (2.1, 0, 0)))
+    landmarks = place_landmarks(join(couple, moved(couple, (50, 0, 0))), 100, seed=0)
+    assert np.isfinite(landmarks.distances).all()
+
+
 def test_a_speck_without_a_landmark_takes_the_nearest_one():
     body = icosphere(4)
     mesh = join(body, moved(box((1, 1, 1)), (1.2, 0, 0), 1e-3))

@@ -59,6 +59,12 @@ class WindowTest(Parts):
             self.drawing = self.watch.stop()
         self.report.note(f"pauses without a job, busy cores, drawing the sidebar: {self.drawing}")
         self.watch.start()
+        bpy.data.objects["Friend"].data.update_tag()
+        with self.window.override():
+            bpy.ops.ed.undo_push(message="Nothing")
+        yield 0.5
+        self.report.note(f"pauses without a job, Friend drawn anew and an undo step: {self.watch.stop()}")
+        self.watch.start()
         yield from self.window.drag("MIDDLEMOUSE", self.window.centre(), (80, 20))
         yield 0.3
         self.report.note(f"pauses without a job, turning the view: {self.watch.stop()}")
