@@ -52,8 +52,8 @@ def truth_between(
     face, bary, distance = closest_points(source.skin, source.remeshed.vertices[vertex])
     corner = source.skin.faces[face, bary.argmax(1)]
     apart = facing_apart(source.skin.face_normals[face], source.remeshed.vertex_normals[vertex])
-    *place, good = bring_to_remesh(target, corner, mirror)
-    return pack_truth(vertex, *place, good & (distance < TRUSTED) & ~apart)
+    target_face, target_bary, other_side, good = bring_to_remesh(target, corner, mirror)
+    return pack_truth(vertex, target_face, target_bary, other_side, good & (distance < TRUSTED) & ~apart)
 
 
 def main() -> None:
@@ -66,7 +66,8 @@ def main() -> None:
     options = parser.parse_args()
     model = AnimalModel(options.data)
     options.out.mkdir(parents=True, exist_ok=True)
-    rng, listed, seed = np.random.default_rng(FIRST_HELD_OUT_SEED), [], FIRST_HELD_OUT_SEED
+    rng, seed = np.random.default_rng(FIRST_HELD_OUT_SEED), FIRST_HELD_OUT_SEED
+    listed: list[list[str]] = []
     for other in (species for species in SPECIES if species != options.species):
         for _ in range(options.each):
             source, target = (make_animal(model, name, seed + i) for i, name in enumerate((options.species, other)))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import bpy
+import numpy as np
 
 from ..bridge.job import JobPlan, Outcome
 from ..bridge.mesh import read_whole_mesh
@@ -34,7 +35,7 @@ def plan_train_embedding(
             fault="too_few_meshes",
         )
     wholes = [read_whole_mesh(obj) for obj in unique]
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for index, whole in enumerate(wholes):
         arrays[f"vertices_{index}"] = whole.mesh.vertices
         arrays[f"faces_{index}"] = whole.mesh.faces

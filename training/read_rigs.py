@@ -58,7 +58,8 @@ def read_poses(figure: Figure, world: np.ndarray, rng: np.random.Generator) -> n
         animation.action = action
         if hasattr(animation, "action_slot"):  # Blender 4.4 and later
             animation.action_slot = action.slots[0]
-        bpy.context.scene.frame_set(round(rng.uniform(*action.frame_range)))
+        first, last = action.frame_range[:]
+        bpy.context.scene.frame_set(round(rng.uniform(first, last)))
         bpy.context.view_layer.update()
         poses.append([_transform(bone, world) for bone in armature.pose.bones])
     return np.array(poses, np.float32).reshape(-1, len(figure.joints), 3, 4)

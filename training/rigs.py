@@ -112,8 +112,9 @@ def human_regions(model: HumanModel) -> Regions:
 
 def animal_regions(model: AnimalModel, first_label: int) -> Regions:
     """Of an animal that stands without horns and trunk; legs in four segments."""
-    places, _ = model.build(AnimalSpec(*(((1 / n,) * n) for n in model.net_counts)), AnimalPose())
-    members = {}
+    torso, head = ((1 / count,) * count for count in model.net_counts)
+    places, _ = model.build(AnimalSpec(torso, head), AnimalPose())
+    members: dict[str, np.ndarray] = {}
     for name, rows in model.part_slices.items():
         stem, _, side = name.partition(".")
         own = np.arange(rows.start, rows.stop)

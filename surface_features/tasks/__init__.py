@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an engine can be asked for, by name: arrays and JSON in, arrays and JSON out.
+
+Every task that computes features understands the parameters `cache_folder` (absent or empty: no cache) and
+`cache_size_mb`. A task takes its cancel requests between and inside its stages, through the context. Imports of heavy
+libraries stay inside the functions: what the engine can do is known before torch is there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from ..engine.protocol import JobRequest, JobResult
+from ..errors import EngineError
+from ..progress import JobContext
+from .common import DEFAULT_CACHE_MB, Answer
+from .embedding import train_embedding
+from .engine import ping
+from .skinning import rig, transfer_weights
+from .surfaces import check, features, match, show_features
+
+__all__ = ["DEFAULT_CACHE_MB", "TASKS", "run_task"]
+
+Task = Callable[[JobRequest, JobContext], Answer]
+
+TASKS: Mapping[str, Task] = {
+    "ping": ping,
+    "check": check,
+    "features": features,
+    "show_features": show_features,
+    "match": match,
+    "transfer_weights": transfer_weights,
+    "rig": rig,
+    "train_embedding": train_embedding,
+}
+
+
+def run_task(request: JobRequest, context: JobContext) -> JobResult:
+    """Run one task to its end.
+
+    `info["warnings"]` and `info["timings"]` (seconds by stage, with ``"total"``) are added to what it returns.
+    Raises `BadInputError` for input it refuses, `JobCancelled`, and `EngineError` for an unknown task.
+    """
+    task = TASKS.get(request.task)
+    if task is None:
+        raise EngineError(f"Unknown task “{request.task}”: the engine and the extension are of different versions.")
+    start = time.perf_counter()
+    context.report(0.0, "Starting")
+    arrays, info = task(request, context)
+    context.report(1.0, "Done")
+    timings = {**context.timings, "total": time.perf_counter() - start}
+    return JobResult(arrays, {**info, "warnings": list(context.warnings), "timings": timings})
