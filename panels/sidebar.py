@@ -24,13 +24,15 @@ else:
     _Base = object  # a panel without an identifier of its own must not look like one to Blender
 
 
-class _SidebarPanel(_Base):
+class SidebarPanel(_Base):
+    """Mixin of all panels of the tab."""
+
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = "Surface Features"
 
 
-class SURFACE_FEATURES_PT_main(_SidebarPanel, bpy.types.Panel):
+class SURFACE_FEATURES_PT_main(SidebarPanel, bpy.types.Panel):
     bl_idname = "SURFACE_FEATURES_PT_main"
     bl_label = "Surface Features"
 
@@ -41,7 +43,7 @@ class SURFACE_FEATURES_PT_main(_SidebarPanel, bpy.types.Panel):
         _draw_job(layout, context)
 
 
-class SURFACE_FEATURES_PT_features(_SidebarPanel, bpy.types.Panel):
+class SURFACE_FEATURES_PT_features(SidebarPanel, bpy.types.Panel):
     bl_idname = "SURFACE_FEATURES_PT_features"
     bl_parent_id = "SURFACE_FEATURES_PT_main"
     bl_label = "Features"
@@ -55,7 +57,7 @@ class SURFACE_FEATURES_PT_features(_SidebarPanel, bpy.types.Panel):
         column.prop(get_settings(context), "views")
 
 
-class SURFACE_FEATURES_PT_embedding(_SidebarPanel, bpy.types.Panel):
+class SURFACE_FEATURES_PT_embedding(SidebarPanel, bpy.types.Panel):
     bl_idname = "SURFACE_FEATURES_PT_embedding"
     bl_parent_id = "SURFACE_FEATURES_PT_features"
     bl_label = "Embedding"
@@ -72,7 +74,7 @@ class SURFACE_FEATURES_PT_embedding(_SidebarPanel, bpy.types.Panel):
         column.label(text="In use: see the preferences" if used else "In use: none")
 
 
-class SURFACE_FEATURES_PT_transfer(_SidebarPanel, bpy.types.Panel):
+class SURFACE_FEATURES_PT_transfer(SidebarPanel, bpy.types.Panel):
     bl_idname = "SURFACE_FEATURES_PT_transfer"
     bl_parent_id = "SURFACE_FEATURES_PT_main"
     bl_label = "Transfer"
@@ -86,7 +88,7 @@ class SURFACE_FEATURES_PT_transfer(_SidebarPanel, bpy.types.Panel):
         self.layout.prop(settings, "replace")
 
 
-class SURFACE_FEATURES_PT_weight_settings(_SidebarPanel, bpy.types.Panel):
+class SURFACE_FEATURES_PT_weight_settings(SidebarPanel, bpy.types.Panel):
     bl_idname = "SURFACE_FEATURES_PT_weight_settings"
     bl_parent_id = "SURFACE_FEATURES_PT_transfer"
     bl_label = "Weights"
