@@ -5,13 +5,27 @@ from __future__ import annotations
 
 import bpy
 
-from . import check, command, embedding, features, jobs, rig, transfer_weights
+from . import (
+    check,
+    command,
+    embedding,
+    features,
+    jobs,
+    pins,
+    rig,
+    skinning_model,
+    transfer_weights,
+    weight_quality,
+)
 
 CLASSES = (
     *check.CLASSES,
     *features.CLASSES,
     *transfer_weights.CLASSES,
     *rig.CLASSES,
+    *skinning_model.CLASSES,
+    *pins.CLASSES,
+    *weight_quality.CLASSES,
     *embedding.CLASSES,
     *jobs.CLASSES,
 )

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import bpy
 
-from . import sidebar
+from . import sidebar, weights
 
-CLASSES = sidebar.CLASSES
+CLASSES = (*sidebar.CLASSES, *weights.CLASSES)
 
 
 def register() -> None:
