@@ -10,12 +10,13 @@ import bpy
 import numpy as np
 
 from ..bridge.armature import ensure_armature_modifier
+from ..bridge.selection import edge_vertices
 from ..bridge.weights import locked_groups, read_weights, write_weights
 from ..surface_features.mesh import Float32
 from ..surface_features.settings import WeightSettings
 from ..surface_features.transfer.bone_sides import flip_name
 from ..surface_features.transfer.limits import limit_weights
-from ..surface_features.transfer.merging import merge_weights
+from ..surface_features.transfer.merging import merge_weights, spread_to_bare
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +46,11 @@ def give_merged_skin(
     is_locked = np.array([name in locked for name in bones])
     is_chosen = np.array([name in writing.chosen for name in bones])
     merged = merge_weights(read_weights(obj, bones), new, is_locked, is_chosen, writing.share)
+    if is_locked.any() and is_chosen.all():
+        # A vertex of nothing but a locked bone's, which has no weight there, goes with its neighbours.
+        bare = (merged.sum(axis=1) <= 0) & (writing.share > 0)
+        spread = spread_to_bare(np.where(is_locked, 0, merged), edge_vertices(obj))
+        merged[bare] = spread[bare]
     if is_chosen.all() and not is_locked.any():
         rows = writing.share > 0
         merged[rows] = limit_weights(merged[rows], writing.settings)

@@ -75,18 +75,18 @@ def find_islands(
         if not touched.any():
             continue
         faces = mesh.faces[touched[mesh.faces].all(axis=1)]
-        patch = vertex_components(faces, len(mesh.vertices))
-        rows = np.flatnonzero(touched & np.isin(np.arange(len(touched)), faces))
-        if len(rows) == 0:
+        if len(faces) == 0:
             continue
-        label, size = np.unique(patch[rows], return_counts=True)
-        home = np.array([piece[rows[np.argmax(patch[rows] == one)]] for one in label])
+        rows, own = np.unique(faces, return_inverse=True)
+        patch = vertex_components(own.reshape(-1, 3).astype(np.int32), len(rows))
+        label, first, size = np.unique(patch, return_index=True, return_counts=True)
+        home = piece[rows[first]]
         extra = 0
         for number in np.unique(home):
             own = np.flatnonzero(home == number)
             small = own[np.arange(len(own)) != size[own].argmax()]
             extra += len(small)
-            stray[rows[np.isin(patch[rows], label[small])]] = True
+            stray[rows[np.isin(patch, label[small])]] = True
         if extra:
             found[name] = extra
     return found, stray

@@ -13,7 +13,7 @@ from ..mesh import TriangleMesh
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
-SAMPLES = 3000
+SAMPLES = 1500
 SYMMETRIC = 0.012  # of the extent: mean distance to the reflection below which a mesh counts as symmetric
 
 

@@ -26,6 +26,8 @@ Int64 = NDArray[np.int64]
 SAMPLES = 5000  # target vertices that the bones are fitted to
 ROUNDS = 8
 CANDIDATES = 12  # near points of the bent source that are judged by their features too
+MOST_SEARCHED = 25_000  # of the source's vertices; the faces around the best of them are searched too
+CHUNK = 16_384
 SPREAD = (0.06, 0.012)  # of the extent, first and last round: how far off a match may be and still count
 JOINT = 0.2  # how strongly bones hold together where both move a vertex
 SIMILARITY = 0.3  # how strongly a bone keeps its shape
@@ -129,6 +131,10 @@ class _Fit:
         self.goal, self.normals, self.values = goal, normals, values
         self.source_values = source_values
         self._joints = _joint_terms(body)
+        self._searched = np.unique(body.faces)  # what is on no face can be no match
+        if len(self._searched) > MOST_SEARCHED:
+            chosen = np.random.default_rng(0).choice(self._searched, MOST_SEARCHED, replace=False)
+            self._searched = np.sort(chosen)
         self._around = _faces_around(body.faces, len(body.points))
 
     def bend(self, maps: Float64) -> Float64:
@@ -146,15 +152,19 @@ class _Fit:
 
         points = self.bend(maps)
         normals = self._normals(points)
-        tree = cKDTree(np.concatenate([points, NORMAL * normals], axis=1))
-        count = min(CANDIDATES, len(points))
-        _, near = tree.query(np.concatenate([self.goal, NORMAL * self.normals], axis=1), count)
-        near = near.reshape(len(self.goal), -1)
-        cost = ((points[near] - self.goal[:, None]) ** 2).sum(axis=2)
-        cost += NORMAL**2 * (1 - np.einsum("nki,ni->nk", normals[near], self.normals))
-        alike = np.einsum("nkd,nd->nk", self.source_values[near], self.values, optimize=True)
-        cost += MEANING**2 * np.clip(1 - alike, 0, 2) / 2
-        vertex = near[np.arange(len(near)), cost.argmin(axis=1)]
+        tree = cKDTree(np.concatenate([points, NORMAL * normals], axis=1)[self._searched])
+        count = min(CANDIDATES, len(self._searched))
+        vertex = np.zeros(len(self.goal), np.int64)
+        for start in range(0, len(vertex), CHUNK):
+            part = slice(start, start + CHUNK)
+            goal, facing, values = self.goal[part], self.normals[part], self.values[part]
+            _, near = tree.query(np.concatenate([goal, NORMAL * facing], axis=1), count)
+            near = self._searched[near.reshape(len(goal), -1)]
+            cost = ((points[near] - goal[:, None]) ** 2).sum(axis=2)
+            cost += NORMAL**2 * (1 - np.einsum("nki,ni->nk", normals[near], facing))
+            alike = np.einsum("nkd,nd->nk", self.source_values[near], values)
+            cost += MEANING**2 * np.clip(1 - alike, 0, 2) / 2
+            vertex[part] = near[np.arange(len(near)), cost.argmin(axis=1)]
         match, gap = self._onto_faces(points, vertex)
         facing = np.einsum("nc,nci,ni->n", match.bary, normals[self.body.faces[match.face]], self.normals)
         return match, gap, facing

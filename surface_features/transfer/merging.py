@@ -40,6 +40,26 @@ def merge_weights(existing: Float32, new: Float32, locked: Bool, chosen: Bool, s
     return np.where(amount > 0, result, existing).astype(np.float32)
 
 
+def spread_to_bare(weights: Float32, edges: NDArray[np.int32]) -> Float32:
+    """(V, J) weights with the rows that have none filled from their neighbours, edge by edge; edges: (E, 2).
+
+    A vertex whose only bone is locked would otherwise be left behind when the armature moves. What no edge joins to a
+    weighted vertex stays without.
+    """
+    result = weights.copy()
+    bare = result.sum(axis=1) <= NOTHING
+    both = np.concatenate([edges, edges[:, ::-1]])
+    while bare.any():
+        usable = both[bare[both[:, 0]] & ~bare[both[:, 1]]]
+        if len(usable) == 0:
+            break
+        rows = np.unique(usable[:, 0])
+        np.add.at(result, usable[:, 0], result[usable[:, 1]])
+        result[rows] /= result[rows].sum(axis=1, keepdims=True)
+        bare[rows] = False
+    return result
+
+
 def _scaled(weights: Float32, goal: Float32) -> Float32:
     """Rows scaled to a sum; rows of zeros stay."""
     total = weights.sum(axis=1)
