@@ -52,7 +52,7 @@ class Picture:
 
     def sample(self, uv: Float32) -> Float32:
         """(N, C) float32 bilinear values at (N, 2) UV coordinates; bytes become 0…1. Missing tiles are 0."""
-        uv = np.nan_to_num(uv, posinf=0.0, neginf=0.0).astype(np.float64)
+        uv = np.nan_to_num(uv, posinf=0.0, neginf=0.0)
         if not self.tiled:
             return _bilinear(next(iter(self.tiles.values())), uv, self.extension)
         column, row = np.floor(uv).astype(np.int64).T
@@ -66,11 +66,11 @@ class Picture:
         return result
 
 
-def _bilinear(image: NDArray[Any], uv: NDArray[np.float64], extension: Extension) -> Float32:
+def _bilinear(image: NDArray[Any], uv: Float32, extension: Extension) -> Float32:
     height, width, channels = image.shape
     place, share = [], []
     for axis, size in ((0, width), (1, height)):
-        at = uv[:, axis] * size - 0.5
+        at = uv[:, axis].astype(np.float64) * size - 0.5
         low = np.floor(at)
         share.append((at - low).astype(np.float32)[:, None])
         low = low.astype(np.int64)
