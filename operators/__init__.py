@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import bpy
 
-from . import check, command, embedding, features, jobs, rig, transfer_weights
+from . import check, command, embedding, features, jobs, rig, transfer_texture, transfer_weights
 
 CLASSES = (
     *check.CLASSES,
     *features.CLASSES,
     *transfer_weights.CLASSES,
     *rig.CLASSES,
+    *transfer_texture.CLASSES,
     *embedding.CLASSES,
     *jobs.CLASSES,
 )

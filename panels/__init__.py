@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import bpy
 
-from . import sidebar
+from . import sidebar, texture
 
-CLASSES = sidebar.CLASSES
+CLASSES = (*sidebar.CLASSES, *texture.CLASSES)
 
 
 def register() -> None:

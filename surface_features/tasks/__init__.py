@@ -19,6 +19,7 @@ from .embedding import train_embedding
 from .engine import ping
 from .skinning import rig, transfer_weights
 from .surfaces import check, features, match, show_features
+from .texture import transfer_texture
 
 __all__ = ["DEFAULT_CACHE_MB", "TASKS", "run_task"]
 
@@ -32,6 +33,7 @@ TASKS: Mapping[str, Task] = {
     "match": match,
     "transfer_weights": transfer_weights,
     "rig": rig,
+    "transfer_texture": transfer_texture,
     "train_embedding": train_embedding,
 }
 
