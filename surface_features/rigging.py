@@ -6,7 +6,9 @@ from __future__ import annotations
 import numpy as np
 
 from .correspondence import Correspondence
+from .joint_depth import BodyDepth, depth_to_keep
 from .mesh import Float32, TriangleMesh
+from .symmetry import mirror_twins, symmetrise
 
 REACH = 1.2  # the ring around a joint, in distances from the joint to its nearest vertices
 ROUNDS = 4  # of reweighting, so that single wrong matches do not pull a joint
@@ -27,7 +29,9 @@ def fit_joints(
 
     Around each joint the vertices of the bones that meet there form a ring; the similarity transform that takes the
     ring to its matches takes the joint along. Bones that move nothing follow whatever surface is nearest to them, so a
-    root between the feet stays between the feet. Ends that coincide in the source coincide in the target.
+    root between the feet stays between the feet. Ends that coincide in the source coincide in the target. Where
+    skeleton and target are the same left and right, so are the fitted joints. A joint inside the source ends inside
+    the target, about as deep.
     """
     goal = onto_target.points(target)
     usable = np.isfinite(source.vertices).all(axis=1) & np.isfinite(goal).all(axis=1)
@@ -43,7 +47,21 @@ def fit_joints(
         if own.max(initial=0.0) < 0.05:
             own = np.ones(len(vertices))
         moved[index] = _carry(point, vertices, goal, own * trust, whole, extent)
+    moved = _settle(source, points, target, moved)
     return moved[joint].reshape(-1, 2, 3).astype(np.float32)
+
+
+def _settle(source: TriangleMesh, points: np.ndarray, target: TriangleMesh, moved: np.ndarray) -> np.ndarray:
+    """The carried joints (P, 3) symmetric and inside the target, as far as the source's `points` (P, 3) are."""
+    twins, wanted, body = mirror_twins(points), depth_to_keep(source, points), BodyDepth(target)
+    if twins is not None:
+        moved = symmetrise(moved, twins, target)
+    settled = body.pull_in(moved, wanted)
+    if twins is None:
+        return settled
+    alike = symmetrise(settled, twins, target)
+    lost = (wanted >= 0) & (body.relative(alike) < 0) & (body.relative(settled) >= 0)
+    return np.where(lost[:, None], settled, alike)
 
 
 def _carry(
