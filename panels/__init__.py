@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import bpy
 
-from . import sidebar
+from . import rig, sidebar
 
-CLASSES = sidebar.CLASSES
+CLASSES = (*sidebar.CLASSES, *rig.CLASSES)
 
 
 def register() -> None:

@@ -37,7 +37,7 @@ def fit_joints(
     usable = np.isfinite(source.vertices).all(axis=1) & np.isfinite(goal).all(axis=1)
     vertices, goal = source.vertices[usable].astype(np.float64), goal[usable].astype(np.float64)
     weights, trust = bone_weights[usable], onto_target.confidence[usable].astype(np.float64) + 1e-3
-    whole = _robust_similarity(vertices, goal, trust)
+    whole = robust_similarity(vertices, goal, trust)
     extent = float(np.ptp(vertices, axis=0).max())
     points, joint = _merge(bones.reshape(-1, 3).astype(np.float64), 1e-4 * extent)
     moved = np.empty_like(points)
@@ -75,24 +75,28 @@ def _carry(
     keep = ring > 1e-3 * ring.max(initial=0.0)
     if keep.sum() < 8:
         return whole[:, :3] @ point + whole[:, 3]
-    transform = _robust_similarity(vertices[keep], goal[keep], ring[keep])
+    transform = robust_similarity(vertices[keep], goal[keep], ring[keep])
     scale = np.cbrt(abs(np.linalg.det(transform[:, :3])) / max(abs(np.linalg.det(whole[:, :3])), 1e-30))
     if not 0.2 < scale < 5.0:
         transform = whole
     return transform[:, :3] @ point + transform[:, 3]
 
 
-def _robust_similarity(start: np.ndarray, goal: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """(3, 4) similarity with goal ≈ s·R·start + t, far-off pairs weighted down (Cauchy)."""
-    transform = _similarity(start, goal, weight)
+def robust_similarity(start: np.ndarray, goal: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
+    """(3, 4) similarity with goal ≈ s·R·start + t, far-off pairs weighted down (Cauchy).
+
+    start, goal: (N, 3). weight: (N,), all alike when not given.
+    """
+    weight = np.ones(len(start)) if weight is None else weight
+    transform = similarity(start, goal, weight)
     for _ in range(ROUNDS):
         gap = np.linalg.norm(start @ transform[:, :3].T + transform[:, 3] - goal, axis=1)
         typical = max(float(np.median(gap)), 1e-12)
-        transform = _similarity(start, goal, weight / (1 + (gap / (1.5 * typical)) ** 2))
+        transform = similarity(start, goal, weight / (1 + (gap / (1.5 * typical)) ** 2))
     return transform
 
 
-def _similarity(start: np.ndarray, goal: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def similarity(start: np.ndarray, goal: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Weighted least-squares similarity (Umeyama 1991), (3, 4)."""
     share = weight / max(float(weight.sum()), 1e-30)
     middle, aim = share @ start, share @ goal
