@@ -17,6 +17,7 @@ from ..progress import JobContext
 from .common import DEFAULT_CACHE_MB, Answer
 from .embedding import train_embedding
 from .engine import ping
+from .pose import bone_map, transfer_motion, transfer_pose
 from .skinning import rig, transfer_weights
 from .surfaces import check, features, match, show_features
 
@@ -32,6 +33,9 @@ TASKS: Mapping[str, Task] = {
     "match": match,
     "transfer_weights": transfer_weights,
     "rig": rig,
+    "transfer_pose": transfer_pose,
+    "transfer_motion": transfer_motion,
+    "bone_map": bone_map,
     "train_embedding": train_embedding,
 }
 
