@@ -75,6 +75,8 @@ class PoseFitter:
         self._unweighted = 1 - self._weights.sum(axis=1, keepdims=True, dtype=np.float64)
         support = self.skeleton.support
         self.free = self.full.movable & (self.full.family.astype(float) @ support > LEAST_SUPPORT)
+        over_roots = self.full.family[:, self.full.roots].any(axis=1) & ~self.full.roots
+        self.free &= ~over_roots  # what carries the root bone would only repeat its turn
         self._has_surface = support > LEAST_SUPPORT
 
     def _choose(self, skeleton: Skeleton, count: int) -> NDArray[np.int64]:
