@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import bpy
 import numpy as np
-from mathutils import Matrix, Quaternion, Vector
+from mathutils import Euler, Matrix, Quaternion, Vector
 from numpy.typing import NDArray
 
 from ..surface_features.errors import BadInputError
@@ -164,7 +165,6 @@ class PoseWriter:
     roots: NDArray[np.bool_]
     movable: NDArray[np.bool_]
     values: dict[tuple[str, str], list[list[float]]] = field(default_factory=dict)
-    locked: set[str] = field(default_factory=set)
 
     def add(self, turns: Float64, heads: Float64) -> None:
         """One frame: turns (B, 3, 3) since rest and heads (B, 3) in world space."""
@@ -176,51 +176,53 @@ class PoseWriter:
         for index in order:
             bone = armature.data.bones[index]
             pose = armature.pose.bones[bone.name]
-            above = {} if bone.parent is None else {
-                "parent_matrix": placed[bone.parent.name], "parent_matrix_local": bone.parent.matrix_local,
-            }  # fmt: skip
             if not self.movable[index] and not self.roots[index]:
-                placed[bone.name] = bone.convert_local_to_pose(pose.matrix_basis, bone.matrix_local, **above)
+                placed[bone.name] = _convert(bone, pose.matrix_basis, placed)
                 continue
             turned = Matrix(turns[index].tolist()).to_quaternion()
             rotation = turn.inverted() @ turned @ turn @ bone.matrix_local.to_quaternion()
             wanted = Matrix.LocRotScale(inverse @ Vector(heads[index].tolist()), rotation, None)
-            basis = bone.convert_local_to_pose(wanted, bone.matrix_local, invert=True, **above)
+            basis = _convert(bone, wanted, placed, invert=True)
             location = basis.translation if self.roots[index] else Vector((0, 0, 0))
             kept = Matrix.LocRotScale(location, basis.to_quaternion(), None)
-            placed[bone.name] = bone.convert_local_to_pose(kept, bone.matrix_local, **above)
+            placed[bone.name] = _convert(bone, kept, placed)
             self._take(pose, kept, is_root=bool(self.roots[index]))
 
     def _take(self, bone: bpy.types.PoseBone, basis: Matrix, *, is_root: bool) -> None:
-        path = _ROTATION_PATHS.get(bone.rotation_mode, "rotation_euler")
-        before = self.values.get((bone.name, path))
+        mode = bone.rotation_mode
         rotation = basis.to_quaternion()
-        if path == "rotation_quaternion":
+        if any(bone.lock_rotation):
+            rotation = self._keep_locked(bone, rotation)
+        path = _ROTATION_PATHS.get(mode, "rotation_euler")
+        before = self.values.get((bone.name, path))
+        if mode == "QUATERNION":
             if before and Quaternion(before[-1]).dot(rotation) < 0:
                 rotation.negate()
-            channels = list(rotation)
-            locks = (bone.lock_rotation_w if bone.lock_rotations_4d else False, *bone.lock_rotation)
-        elif path == "rotation_axis_angle":
+            channels = [*rotation[:]]
+        elif mode == "AXIS_ANGLE":
             axis, angle = rotation.to_axis_angle()
-            channels = [angle, *axis]
-            locks = (bone.lock_rotation_w if bone.lock_rotations_4d else False, *bone.lock_rotation)
+            channels = [angle, *axis[:]]
         else:
-            euler = rotation.to_euler(bone.rotation_mode)
+            euler = rotation.to_euler(mode)
             if before:
-                from mathutils import Euler
-
-                euler.make_compatible(Euler(before[-1], bone.rotation_mode))
-            channels, locks = list(euler), tuple(bone.lock_rotation)
-        self._put(bone, path, channels, locks)
-        if is_root or any(abs(value) > 1e-6 for value in bone.location):
-            self._put(bone, "location", list(basis.translation), tuple(bone.lock_location))
-
-    def _put(self, bone: bpy.types.PoseBone, path: str, channels: list[float], locks: Sequence[bool]) -> None:
-        if any(locks):
-            present = list(getattr(bone, path))
-            channels = [old if lock else new for new, old, lock in zip(channels, present, locks, strict=True)]
-            self.locked.add(bone.name)
+                euler.make_compatible(Euler(before[-1], mode))
+            channels = [*euler[:]]
         self.values.setdefault((bone.name, path), []).append(channels)
+        if is_root or any(abs(value) > 1e-6 for value in bone.location):
+            present, moved = bone.location[:], basis.translation[:]
+            place = [old if lock else new for new, old, lock in zip(moved, present, bone.lock_location, strict=True)]
+            self.values.setdefault((bone.name, "location"), []).append(place)
+
+    @staticmethod
+    def _keep_locked(bone: bpy.types.PoseBone, rotation: Quaternion) -> Quaternion:
+        """A rotation about the axes that are not locked; about the others the bone stays as it is."""
+        order: Any = bone.rotation_mode if bone.rotation_mode not in _ROTATION_PATHS else "XYZ"
+        present = bone.matrix_basis.to_euler(order)
+        wanted = rotation.to_euler(order, present)
+        for axis, locked in enumerate(bone.lock_rotation):
+            if locked:
+                wanted[axis] = present[axis]
+        return wanted.to_quaternion()
 
     def write_pose(self, frame: int, *, key: bool) -> None:
         """Set the channels of the one frame that was added; with `key`, keyframes too."""
@@ -245,3 +247,19 @@ class PoseWriter:
                 curve.update()
         writer.assign(self.armature)
         return writer.action
+
+
+def _convert(bone: bpy.types.Bone, matrix: Matrix, placed: dict[str, Matrix], *, invert: bool = False) -> Matrix:
+    """From a bone's own channels to where it is in the armature, or back; by its inheritance flags.
+
+    placed: where its parents are.
+    """
+    if bone.parent is None:
+        return bone.convert_local_to_pose(matrix, bone.matrix_local, invert=invert)
+    return bone.convert_local_to_pose(
+        matrix,
+        bone.matrix_local,
+        parent_matrix=placed[bone.parent.name],
+        parent_matrix_local=bone.parent.matrix_local,
+        invert=invert,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import check, command, embedding, features, jobs, rig, transfer_pose, transfer_weights
+from . import bone_map, check, command, embedding, features, jobs, rig, transfer_motion, transfer_pose, transfer_weights
 
 CLASSES = (
     *check.CLASSES,
@@ -13,6 +13,8 @@ CLASSES = (
     *transfer_weights.CLASSES,
     *rig.CLASSES,
     *transfer_pose.CLASSES,
+    *transfer_motion.CLASSES,
+    *bone_map.CLASSES,
     *embedding.CLASSES,
     *jobs.CLASSES,
 )

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import bpy
 
-from . import sidebar
+from . import pose, sidebar
 
-CLASSES = sidebar.CLASSES
+CLASSES = (*sidebar.CLASSES, *pose.CLASSES)
 
 
 def register() -> None:
