@@ -5,7 +5,19 @@ from __future__ import annotations
 
 import bpy
 
-from . import check, command, embedding, features, jobs, rig, transfer_texture, transfer_weights
+from . import (
+    bone_map,
+    check,
+    command,
+    embedding,
+    features,
+    jobs,
+    rig,
+    transfer_motion,
+    transfer_pose,
+    transfer_texture,
+    transfer_weights,
+)
 
 CLASSES = (
     *check.CLASSES,
@@ -13,6 +25,9 @@ CLASSES = (
     *transfer_weights.CLASSES,
     *rig.CLASSES,
     *transfer_texture.CLASSES,
+    *transfer_pose.CLASSES,
+    *transfer_motion.CLASSES,
+    *bone_map.CLASSES,
     *embedding.CLASSES,
     *jobs.CLASSES,
 )

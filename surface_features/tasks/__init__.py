@@ -17,6 +17,7 @@ from ..progress import JobContext
 from .common import DEFAULT_CACHE_MB, Answer
 from .embedding import train_embedding
 from .engine import ping
+from .pose import bone_map, transfer_motion, transfer_pose
 from .rigging import rig_preset
 from .skinning import rig, transfer_weights
 from .surfaces import check, features, match, show_features
@@ -36,6 +37,9 @@ TASKS: Mapping[str, Task] = {
     "rig": rig,
     "transfer_texture": transfer_texture,
     "rig_preset": rig_preset,
+    "transfer_pose": transfer_pose,
+    "transfer_motion": transfer_motion,
+    "bone_map": bone_map,
     "train_embedding": train_embedding,
 }
 

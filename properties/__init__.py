@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The scene's settings, and the frozen dataclass that jobs are made from."""
+"""The scene's settings, and the frozen dataclasses that jobs are made from; each transfer has a module of its own."""
 
 from __future__ import annotations
 
@@ -8,9 +8,23 @@ from typing import Any
 
 import bpy
 
-from .bridge.materials import CHANNELS
-from .preferences import get_preferences
-from .surface_features.settings import TEXTURE_SIZES, FeatureSettings, TextureSettings, WeightSettings
+from ..preferences import get_preferences
+from ..surface_features.settings import FeatureSettings, WeightSettings
+from . import pose, texture
+from .pose import PoseTransferSettings
+from .rig import RigSettings
+from .texture import SurfaceFeaturesTextureSettings, TextureOptions
+
+__all__ = [
+    "JobSettings",
+    "RigSettings",
+    "SurfaceFeaturesSettings",
+    "TextureOptions",
+    "get_settings",
+    "job_settings",
+    "register",
+    "unregister",
+]
 
 
 @dataclass(frozen=True)
@@ -25,94 +39,6 @@ class JobSettings:
     @property
     def cache_params(self) -> dict[str, Any]:
         return {"cache_folder": self.cache_folder, "cache_size_mb": self.cache_size_mb}
-
-
-@dataclass(frozen=True)
-class TextureOptions:
-    """What *Transfer Texture* makes.
-
-    channels: names of `bridge.materials.CHANNELS`. save: images go beside the blend file and are not packed.
-    new_uvs: targets are unwrapped even if they have UV maps.
-    """
-
-    settings: TextureSettings
-    channels: tuple[str, ...]
-    save: bool = False
-    new_uvs: bool = False
-
-    def memory_mb(self, images: int) -> float:
-        """About how much memory so many images take, in the engine and in Blender, in megabytes."""
-        blender = images * 4 + 16  # bytes per texel: the images, and one of them as floats while it is written
-        return self.settings.memory_mb(3 * images) + blender * self.settings.size**2 / 1e6
-
-
-class SurfaceFeaturesTextureSettings(bpy.types.PropertyGroup):
-    """`scene.surface_features.texture`."""
-
-    size: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Size",
-        description="Width and height of the new images",
-        items=[(str(size), str(size), f"{size} × {size} texels") for size in TEXTURE_SIZES],
-        default=str(TextureSettings.size),
-    )
-    margin: bpy.props.IntProperty(  # type: ignore[valid-type]
-        name="Margin",
-        description="How many texels the colours go on beyond the UV islands, so that seams do not show",
-        default=TextureSettings.margin,
-        min=0,
-        max=256,
-    )
-    min_confidence: bpy.props.FloatProperty(  # type: ignore[valid-type]
-        name="Confidence",
-        description="Texels matched with less confidence are filled in from their surroundings",
-        default=TextureSettings.min_confidence,
-        min=0.0,
-        max=1.0,
-        subtype="FACTOR",
-    )
-    channels: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Channels",
-        description="What is transferred of the source's materials",
-        items=[
-            (channel.name, channel.label, f"The materials' {channel.label}", 1 << index)
-            for index, channel in enumerate(CHANNELS)
-        ],
-        options={"ENUM_FLAG"},
-        default={channel.name for channel in CHANNELS},
-    )
-    new_uvs: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="New UV Map",
-        description="Unwrap the targets into a new UV map, even if they have one. Meshes without one always get one",
-        default=False,
-    )
-    save: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Save Beside File",
-        description="Save the images in the folder “textures” beside the blend file, instead of packing them into it",
-        default=False,
-    )
-
-    def options(self) -> TextureOptions:
-        settings = TextureSettings(size=int(self.size), margin=self.margin, min_confidence=self.min_confidence)
-        wanted = tuple(channel.name for channel in CHANNELS if channel.name in self.channels)
-        return TextureOptions(settings, wanted, self.save, self.new_uvs)
-
-
-@dataclass(frozen=True)
-class RigSettings:
-    """Where *Rig* takes its skeleton from.
-
-    rig_from: "AUTO", "SOURCE", "HUMAN" or "QUADRUPED". skeleton: "PLAIN", "UNREAL", "MIXAMO", "RIGIFY" or "METARIG".
-    together: selected meshes that touch are one character.
-    """
-
-    rig_from: str = "AUTO"
-    skeleton: str = "PLAIN"
-    together: bool = True
-
-    @property
-    def kind(self) -> str:
-        """The preset as the engine knows it."""
-        return self.rig_from.lower() if self.rig_from in ("HUMAN", "QUADRUPED") else "auto"
 
 
 class SurfaceFeaturesSettings(bpy.types.PropertyGroup):
@@ -191,6 +117,8 @@ class SurfaceFeaturesSettings(bpy.types.PropertyGroup):
     def rig_settings(self) -> RigSettings:
         return RigSettings(rig_from=self.rig_from, skeleton=self.skeleton, together=self.together)
 
+    pose: bpy.props.PointerProperty(type=PoseTransferSettings)  # type: ignore[valid-type]
+
     def weight_settings(self) -> WeightSettings:
         return WeightSettings(
             max_influences=self.max_influences, min_confidence=self.min_confidence, prune_below=self.prune_below
@@ -212,13 +140,16 @@ def job_settings(context: bpy.types.Context) -> JobSettings:
     )
 
 
+CLASSES = (*pose.CLASSES, *texture.CLASSES, SurfaceFeaturesSettings)
+
+
 def register() -> None:
-    bpy.utils.register_class(SurfaceFeaturesTextureSettings)
-    bpy.utils.register_class(SurfaceFeaturesSettings)
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
     bpy.types.Scene.surface_features = bpy.props.PointerProperty(type=SurfaceFeaturesSettings)
 
 
 def unregister() -> None:
     del bpy.types.Scene.surface_features
-    bpy.utils.unregister_class(SurfaceFeaturesSettings)
-    bpy.utils.unregister_class(SurfaceFeaturesTextureSettings)
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)
