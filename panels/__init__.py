@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import bpy
 
-from . import sidebar
+from . import sidebar, surface_transfers
 
-CLASSES = sidebar.CLASSES
+CLASSES = (*sidebar.CLASSES, *surface_transfers.CLASSES)
 
 
 def register() -> None:

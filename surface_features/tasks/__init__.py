@@ -17,6 +17,7 @@ from ..progress import JobContext
 from .common import DEFAULT_CACHE_MB, Answer
 from .embedding import train_embedding
 from .engine import ping
+from .keypoints import transfer_keypoints
 from .skinning import rig, transfer_weights
 from .surfaces import check, features, match, show_features
 
@@ -33,6 +34,7 @@ TASKS: Mapping[str, Task] = {
     "transfer_weights": transfer_weights,
     "rig": rig,
     "train_embedding": train_embedding,
+    "transfer_keypoints": transfer_keypoints,
 }
 
 

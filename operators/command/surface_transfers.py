@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`keypoints`: what lies on a mesh, on other meshes."""
+
+from __future__ import annotations
+
+import argparse
+
+import bpy
+
+from ...properties import job_settings
+from ..transfer_keypoints import plan_transfer_keypoints
+from .blend_file import Command, add_source_and_targets, run_plan, save_copy, source_and_targets
+
+
+def _keypoints_arguments(parser: argparse.ArgumentParser) -> None:
+    add_source_and_targets(parser)
+    parser.add_argument("--vertices", action="store_true", help="take the source's selected vertices, not its empties")
+    parser.add_argument("--replace", action="store_true", help="move the empties of an earlier run")
+
+
+def _keypoints(options: argparse.Namespace) -> None:
+    source, targets = source_and_targets(options)
+    settings = job_settings(bpy.context)
+    run_plan(plan_transfer_keypoints(source, targets, settings, vertices=options.vertices, replace=options.replace))
+    save_copy(options.out)
+
+
+COMMANDS = (Command("keypoints", "find a mesh's keypoints on other meshes", _keypoints_arguments, _keypoints),)
