@@ -8,6 +8,7 @@ from typing import Any
 
 import bpy
 
+from .bridge.attributes import What
 from .preferences import get_preferences
 from .surface_features.settings import FeatureSettings, WeightSettings
 
@@ -63,6 +64,14 @@ class SurfaceFeaturesSettings(bpy.types.PropertyGroup):
         name="Replace Existing",
         description="Replace weights and armature that a target already has",
         default=False,
+    )
+
+    attribute_kinds: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Data",
+        description="Kinds of data that Transfer Attributes carries over",
+        items=[(one.name, *one.value, 1 << index) for index, one in enumerate(What)],
+        options={"ENUM_FLAG"},
+        default={"GROUPS", "COLOURS", "ATTRIBUTES"},
     )
 
     def weight_settings(self) -> WeightSettings:

@@ -66,7 +66,8 @@ def write_keypoints(
         empty = present.get(name)
         if empty is None:
             empty = bpy.data.objects.new(f"{obj.name} {name}", None)
-            empty.empty_display_type, empty.empty_display_size = kind, size
+            empty.empty_display_type = kind  # type: ignore[assignment]  # the stub wants the names spelled out
+            empty.empty_display_size = size
             for collection in obj.users_collection or [bpy.context.scene.collection]:
                 collection.objects.link(empty)
             empty.parent = obj

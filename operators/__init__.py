@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import bpy
 
-from . import check, command, embedding, features, jobs, rig, transfer_keypoints, transfer_weights
+from . import check, command, embedding, features, jobs, rig, transfer_attributes, transfer_keypoints, transfer_weights
 
 CLASSES = (
     *check.CLASSES,
     *features.CLASSES,
     *transfer_weights.CLASSES,
     *rig.CLASSES,
+    *transfer_attributes.CLASSES,
     *transfer_keypoints.CLASSES,
     *embedding.CLASSES,
     *jobs.CLASSES,

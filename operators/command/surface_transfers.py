@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`keypoints`: what lies on a mesh, on other meshes."""
+"""`attributes` and `keypoints`: what lies on a mesh, on other meshes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import argparse
 
 import bpy
 
+from ...bridge.attributes import What
 from ...properties import job_settings
+from ..transfer_attributes import AttributeChoice, plan_transfer_attributes
 from ..transfer_keypoints import plan_transfer_keypoints
 from .blend_file import Command, add_source_and_targets, run_plan, save_copy, source_and_targets
 
@@ -25,4 +27,22 @@ def _keypoints(options: argparse.Namespace) -> None:
     save_copy(options.out)
 
 
-COMMANDS = (Command("keypoints", "find a mesh's keypoints on other meshes", _keypoints_arguments, _keypoints),)
+def _attributes_arguments(parser: argparse.ArgumentParser) -> None:
+    add_source_and_targets(parser)
+    kinds = [what.name.lower() for what in What]
+    parser.add_argument("--what", action="append", required=True, choices=kinds, help="kind of data; may be repeated")
+    parser.add_argument("--names", default="", metavar="A,B", help="only data of these names")
+    parser.add_argument("--replace", action="store_true", help="write over data of the same name")
+
+
+def _attributes(options: argparse.Namespace) -> None:
+    source, targets = source_and_targets(options)
+    choice = AttributeChoice.from_texts([one.upper() for one in options.what], options.names, replace=options.replace)
+    run_plan(plan_transfer_attributes(source, targets, job_settings(bpy.context), choice))
+    save_copy(options.out)
+
+
+COMMANDS = (
+    Command("attributes", "give what lives on a mesh to other meshes", _attributes_arguments, _attributes),
+    Command("keypoints", "find a mesh's keypoints on other meshes", _keypoints_arguments, _keypoints),
+)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from ..engine.protocol import JobRequest, JobResult
 from ..errors import EngineError
 from ..progress import JobContext
+from .attributes import transfer_attributes
 from .common import DEFAULT_CACHE_MB, Answer
 from .embedding import train_embedding
 from .engine import ping
@@ -34,6 +35,7 @@ TASKS: Mapping[str, Task] = {
     "transfer_weights": transfer_weights,
     "rig": rig,
     "train_embedding": train_embedding,
+    "transfer_attributes": transfer_attributes,
     "transfer_keypoints": transfer_keypoints,
 }
 

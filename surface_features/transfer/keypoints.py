@@ -25,7 +25,8 @@ def transfer_keypoints(
 
     points: (K, 3) in the source's frame. onto_target: per source vertex a point of the target. A keypoint on the
     surface goes to the matching point of the target's surface, with its own small distance kept; one inside or
-    beside the surface (a joint, a label in the air) goes where the similarity transform of the surface around it takes it.
+    beside the surface (a joint, a label in the air) goes where the similarity transform of the surface around it
+    takes it.
     Raises `BadInputError` with fault "non_finite" for keypoints that are not numbers.
     """
     points = np.asarray(points, np.float32).reshape(-1, 3)
