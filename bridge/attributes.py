@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import bpy
 import numpy as np
@@ -93,7 +94,7 @@ def read_items(obj: bpy.types.Object, chosen: Iterable[What], names: frozenset[s
         mesh.polygons.foreach_get("material_index", index)
         items.append(Item(What.MATERIALS, "Materials", "FACE", "vote", index[:, None]))
     if What.EDGES in chosen:
-        seam = np.empty(len(mesh.edges), bool)
+        seam = np.empty(len(mesh.edges), np.bool_)
         mesh.edges.foreach_get("use_seam", seam)
         if seam.any():
             items.append(Item(What.EDGES, SEAM, "EDGE", "paths", seam[:, None], "BOOLEAN"))
@@ -152,7 +153,7 @@ def write_item(obj: bpy.types.Object, source: bpy.types.Object, item: Item, valu
     mesh.update()
 
 
-def _what(mesh: bpy.types.Mesh, attribute: bpy.types.Attribute) -> What | None:
+def _what(mesh: Any, attribute: bpy.types.Attribute) -> What | None:
     if attribute.name.startswith(".") or attribute.name in HANDLED_ELSEWHERE or attribute.is_internal:
         return None
     if attribute.domain == "EDGE":
@@ -166,14 +167,14 @@ def _what(mesh: bpy.types.Mesh, attribute: bpy.types.Attribute) -> What | None:
 
 def _read_attribute(what: What, attribute: bpy.types.Attribute) -> Item:
     storage = ATTRIBUTE_TYPES[attribute.data_type]
-    flat = np.empty(len(attribute.data) * int(np.prod(storage.shape)), storage.dtype)
+    flat: NDArray = np.empty(len(attribute.data) * int(np.prod(storage.shape)), storage.dtype)
     attribute.data.foreach_get(storage.field, flat)
     kind = "paths" if attribute.domain == "EDGE" else storage.kind
     values = flat.reshape(-1, int(np.prod(storage.shape)))
     return Item(what, attribute.name, attribute.domain, kind, values, attribute.data_type)
 
 
-def _write_attribute(mesh: bpy.types.Mesh, item: Item, values: NDArray, *, replace: bool) -> None:
+def _write_attribute(mesh: Any, item: Item, values: NDArray, *, replace: bool) -> None:
     storage = ATTRIBUTE_TYPES[item.data_type]
     present = mesh.attributes.get(item.name)
     if present is not None and (replace or item.name in MEANINGFUL):
@@ -233,7 +234,7 @@ def _occupied(obj: bpy.types.Object, item: Item) -> str:
     if item.what is What.UVS and len(mesh.uv_layers) >= 8:
         return "already has eight UV maps, as many as a mesh can hold"
     if item.name == SEAM and item.what is What.EDGES:
-        seam = np.empty(len(mesh.edges), bool)
+        seam = np.empty(len(mesh.edges), np.bool_)
         mesh.edges.foreach_get("use_seam", seam)
         return "already has seams" if seam.any() else ""
     present = mesh.attributes.get(item.name)

@@ -40,6 +40,7 @@ def transfer_attributes(request: JobRequest, context: JobContext) -> Answer:
         for number, item in enumerate(items):
             pair.context.report(0.5 + 0.5 * number / len(items), f"{pair.target.name}: transferring attributes")
             values = request.arrays[f"values_{number}"]
+            carried: np.ndarray
             with pair.context.stage("transfer"):
                 if item["domain"] == "EDGE":
                     assert onto_target is not None

@@ -65,5 +65,5 @@ class Layout:
 
 def inset_samples(faces: Int64) -> tuple[Int64, NDArray[np.float32]]:
     """Four points inside each of the triangles (F,): its middle and one near each corner. (4F,) face, (4F, 3) bary."""
-    inside = np.float32([(1 / 3, 1 / 3, 1 / 3), (0.7, 0.15, 0.15), (0.15, 0.7, 0.15), (0.15, 0.15, 0.7)])
+    inside = np.array([(1 / 3, 1 / 3, 1 / 3), (0.7, 0.15, 0.15), (0.15, 0.7, 0.15), (0.15, 0.15, 0.7)], np.float32)
     return np.repeat(faces, 4), np.tile(inside, (len(faces), 1))
