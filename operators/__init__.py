@@ -5,7 +5,18 @@ from __future__ import annotations
 
 import bpy
 
-from . import check, command, embedding, features, jobs, rig, transfer_attributes, transfer_keypoints, transfer_weights
+from . import (
+    check,
+    command,
+    embedding,
+    features,
+    jobs,
+    rig,
+    transfer_attributes,
+    transfer_keypoints,
+    transfer_shape_keys,
+    transfer_weights,
+)
 
 CLASSES = (
     *check.CLASSES,
@@ -13,6 +24,7 @@ CLASSES = (
     *transfer_weights.CLASSES,
     *rig.CLASSES,
     *transfer_attributes.CLASSES,
+    *transfer_shape_keys.CLASSES,
     *transfer_keypoints.CLASSES,
     *embedding.CLASSES,
     *jobs.CLASSES,

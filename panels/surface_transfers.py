@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sidebar's part for what lies on a surface: attributes, keypoints."""
+"""The sidebar's part for what lies on a surface: attributes, shape keys, keypoints."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class SURFACE_FEATURES_PT_surface_transfers(SidebarPanel, bpy.types.Panel):
         settings = get_settings(context)
         column = self.layout.column(align=True)
         column.operator("surface_features.transfer_attributes", icon="GROUP_VCOL").replace = settings.replace
+        column.operator("surface_features.transfer_shape_keys", icon="SHAPEKEY_DATA").replace = settings.replace
         source = context.view_layer.objects.active
         editing = source is not None and source.mode == "EDIT"
         column.operator("surface_features.transfer_keypoints", icon="EMPTY_AXIS").vertices = editing

@@ -19,6 +19,7 @@ from .common import DEFAULT_CACHE_MB, Answer
 from .embedding import train_embedding
 from .engine import ping
 from .keypoints import transfer_keypoints
+from .shape_keys import transfer_shape_keys
 from .skinning import rig, transfer_weights
 from .surfaces import check, features, match, show_features
 
@@ -37,6 +38,7 @@ TASKS: Mapping[str, Task] = {
     "train_embedding": train_embedding,
     "transfer_attributes": transfer_attributes,
     "transfer_keypoints": transfer_keypoints,
+    "transfer_shape_keys": transfer_shape_keys,
 }
 
 
