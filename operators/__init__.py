@@ -13,8 +13,11 @@ from . import (
     features,
     jobs,
     rig,
+    transfer_attributes,
+    transfer_keypoints,
     transfer_motion,
     transfer_pose,
+    transfer_shape_keys,
     transfer_texture,
     transfer_weights,
 )
@@ -28,6 +31,9 @@ CLASSES = (
     *transfer_pose.CLASSES,
     *transfer_motion.CLASSES,
     *bone_map.CLASSES,
+    *transfer_attributes.CLASSES,
+    *transfer_shape_keys.CLASSES,
+    *transfer_keypoints.CLASSES,
     *embedding.CLASSES,
     *jobs.CLASSES,
 )

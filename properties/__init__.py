@@ -8,6 +8,7 @@ from typing import Any
 
 import bpy
 
+from ..bridge.attributes import What
 from ..preferences import get_preferences
 from ..surface_features.settings import FeatureSettings, WeightSettings
 from . import pose, texture
@@ -114,10 +115,18 @@ class SurfaceFeaturesSettings(bpy.types.PropertyGroup):
         default=RigSettings.together,
     )
 
+    pose: bpy.props.PointerProperty(type=PoseTransferSettings)  # type: ignore[valid-type]
+
+    attribute_kinds: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Data",
+        description="Kinds of data that Transfer Attributes carries over",
+        items=[(one.name, *one.value, 1 << index) for index, one in enumerate(What)],
+        options={"ENUM_FLAG"},
+        default={"GROUPS", "COLOURS", "ATTRIBUTES"},
+    )
+
     def rig_settings(self) -> RigSettings:
         return RigSettings(rig_from=self.rig_from, skeleton=self.skeleton, together=self.together)
-
-    pose: bpy.props.PointerProperty(type=PoseTransferSettings)  # type: ignore[valid-type]
 
     def weight_settings(self) -> WeightSettings:
         return WeightSettings(
