@@ -19,7 +19,7 @@ from surface_features.mesh import TriangleMesh
 from training.dressing import Wardrobe
 from training.humans import HumanModel, Person, sample_pose, to_z_up
 from training.procedural import joint_of_bone
-from training.rigs import BEASTS, KAYKIT, MEN, Rig, random_transforms, region_of_joint
+from training.rigs import BEASTS, KAYKIT, MEN, random_transforms, region_of_joint
 
 KINDS = (
     "same pose",
@@ -38,8 +38,7 @@ TEST_POSES = 10
 class Skinned:
     """A character with true weights. Z up, metres.
 
-    weights: (V, J) float32. heads: (J, 3) where its joints stand. standing: (J, 3, 4) from the rig's rest to how it
-    stands. poses: (P, J, 3, 4) test poses, from how it stands. parents: (J,), −1 for roots.
+    weights: (V, J) float32. heads: (J, 3) where its joints stand. poses: (P, J, 3, 4) test poses, from how it stands. parents: (J,), −1 for roots.
     """
 
     name: str
@@ -168,19 +167,22 @@ class Cast:
     def rigged(self, family: str, name: str, *, posed: bool = False) -> Skinned:
         """A rigged character of the data folder, as it rests or in a pose of its clips (or a random one)."""
         with np.load(self.rigs / f"{family}_{name}.npz") as stored:
-            arrays = {key: stored[key] for key in stored.files}
-        rig = Rig(joints=arrays.pop("joints").tolist(), labels=np.zeros(0, np.int64), **arrays)
+            rig = {key: stored[key] for key in stored.files}
+        joints = rig["joints"].tolist()
         rng = np.random.default_rng(11)
-        standing = np.tile(np.eye(4)[:3], (len(rig.joints), 1, 1))
+        standing = np.tile(np.eye(4)[:3], (len(joints), 1, 1))
+
+        def turned(strength: float) -> NDArray:
+            return random_transforms(joints, rig["parents"], rig["heads"], rng, strength)
+
         if posed:
-            clip = len(rig.poses) > 0
-            standing = rig.poses[len(rig.poses) // 2] if clip else random_transforms(rig, rng, 0.8)
-        poses = np.stack([random_transforms(rig, rng, float(rng.uniform(0.5, 1.0))) for _ in range(TEST_POSES)])
+            standing = rig["poses"][len(rig["poses"]) // 2] if len(rig["poses"]) else turned(0.8)
+        poses = np.stack([turned(float(rng.uniform(0.5, 1.0))) for _ in range(TEST_POSES)])
         poses = compose(poses, inverse(standing.astype(np.float64))[None])
-        heads = np.einsum("jik,jk->ji", standing[:, :, :3], rig.heads) + standing[:, :, 3]
+        heads = np.einsum("jik,jk->ji", standing[:, :, :3], rig["heads"]) + standing[:, :, 3]
         name = f"{name} posed" if posed else name
-        mesh = TriangleMesh(skin(rig.vertices, rig.weights, standing), rig.faces, name)
-        return Skinned(name, family, mesh, rig.weights, tuple(rig.joints), rig.parents, heads, poses)
+        mesh = TriangleMesh(skin(rig["vertices"], rig["weights"], standing), rig["faces"], name)
+        return Skinned(name, family, mesh, rig["weights"], tuple(joints), rig["parents"], heads, poses)
 
     def decimated(self, who: Skinned, vertices: int) -> Skinned:
         """The same character with about so many vertices."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,20 +20,19 @@ MATCH_DISTANCE_M, PERSON_M = 0.05, 1.7  # 5 cm on a person, scaled to the source
 MATCH_ANGLE_DEGREES = 30.0
 
 
-def lay_over(case: Case) -> TriangleMesh:
-    """The source as an artist would place it before a transfer by distance: as tall, and standing on the same spot."""
+def placements(case: Case) -> list[Case]:
+    """The source where it is, and as an artist may place it before a transfer by distance: as tall, on the same spot."""
     source, target = case.source.mesh, case.target.mesh
     low, high = (np.array([one.vertices.min(axis=0), one.vertices.max(axis=0)]) for one in (source, target))
     scale = (high[1, 2] - high[0, 2]) / max(low[1, 2] - low[0, 2], 1e-9)
     here, there = (np.append(box.mean(axis=0)[:2], box[0, 2]) for box in (low, high))
-    if np.allclose([scale, *(here - there)], [1, 0, 0, 0], atol=0.02):
-        return source  # they stand in one place as they are
-    return TriangleMesh((source.vertices - here) * scale + there, source.faces, source.name)
+    moved = TriangleMesh((source.vertices - here) * scale + there, source.faces, source.name)
+    return [case, replace(case, source=replace(case.source, mesh=moved))]
 
 
 def robust_inpainting(case: Case) -> NDArray:
     """Matches and Laplacian energy of “Robust Skin Weights Transfer via Weight Inpainting” (SIGGRAPH Asia 2023)."""
-    source, target = lay_over(case), case.target.mesh
+    source, target = case.source.mesh, case.target.mesh
     face, bary, distance = closest_points(source, target.vertices)
     corners = source.faces[face]
     normal = np.einsum("vc,vcd->vd", bary, source.vertex_normals[corners])
@@ -54,7 +54,7 @@ def data_transfer(case: Case) -> NDArray:
 
     from examples.blender_scene import blender_data_transfer
 
-    source = add_object("source", lay_over(case))
+    source = add_object("source", case.source.mesh)
     target = add_object("target", case.target.mesh)
     joints = case.source.joints
     for column, joint in enumerate(joints):

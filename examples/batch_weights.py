@@ -3,9 +3,9 @@
 
     blender -b hero.blend --python examples/batch_weights.py -- --source Hero --folder crowd --out skinned
 
-The extension must be installed and enabled. Every mesh of a file is skinned by itself and bound to the source's armature;
-the result is saved as `<name>.blend`, its quality as `<name>.json`. A file that cannot be skinned is told in one line,
-and the others go on. Exit code 1 where any failed.
+The extension must be installed and enabled. Every mesh of a file is skinned by itself and bound to the source's
+armature; the result is saved as `<name>.blend`, its quality as `<name>.json`. A file that
+cannot be skinned is told in one line, and the others go on. Exit code 1 where any failed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def skin_file(path: Path, source_name: str, out: Path, *, replace: bool) -> None
         obj.select_set(obj == source or obj in targets)
     bpy.context.view_layer.objects.active = source
     bpy.ops.surface_features.transfer_weights(replace=replace)
-    reports = [json.loads(obj[REPORT]) for obj in targets if REPORT in obj]
+    reports = [json.loads(str(obj[REPORT])) for obj in targets if obj.get(REPORT)]
     (out / f"{path.stem}.json").write_text(json.dumps(reports, indent=1) + "\n", encoding="utf-8")
     bpy.ops.wm.save_as_mainfile(filepath=str((out / f"{path.stem}.blend").resolve()), copy=True)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import bpy
 
 from . import (
+    bone_map,
     check,
     command,
     embedding,
@@ -14,6 +15,12 @@ from . import (
     pins,
     rig,
     skinning_model,
+    transfer_attributes,
+    transfer_keypoints,
+    transfer_motion,
+    transfer_pose,
+    transfer_shape_keys,
+    transfer_texture,
     transfer_weights,
     weight_quality,
 )
@@ -26,6 +33,13 @@ CLASSES = (
     *skinning_model.CLASSES,
     *pins.CLASSES,
     *weight_quality.CLASSES,
+    *transfer_texture.CLASSES,
+    *transfer_pose.CLASSES,
+    *transfer_motion.CLASSES,
+    *bone_map.CLASSES,
+    *transfer_attributes.CLASSES,
+    *transfer_shape_keys.CLASSES,
+    *transfer_keypoints.CLASSES,
     *embedding.CLASSES,
     *jobs.CLASSES,
 )

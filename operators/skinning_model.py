@@ -126,8 +126,8 @@ class SURFACE_FEATURES_OT_save_skinning_model(JobOperator, bpy.types.Operator):
     def plan(self, context: bpy.types.Context) -> JobPlan:
         source, _ = source_and_others(context)
         scene = get_settings(context)
-        path = _model_path(scene.skinning_model)
-        return plan_save_model(source, job_settings(context), path, whole_character=scene.whole_character)
+        path = _model_path(scene.weights.skinning_model)
+        return plan_save_model(source, job_settings(context), path, whole_character=scene.weights.whole_character)
 
 
 class SURFACE_FEATURES_OT_apply_skinning_model(JobOperator, bpy.types.Operator):
@@ -146,7 +146,7 @@ class SURFACE_FEATURES_OT_apply_skinning_model(JobOperator, bpy.types.Operator):
 
     def plan(self, context: bpy.types.Context) -> JobPlan:
         scene = get_settings(context)
-        path = _model_path(scene.skinning_model)
+        path = _model_path(scene.weights.skinning_model)
         objects, _ = selected_meshes(context)
         armature = next((obj for obj in context.view_layer.objects.selected if obj.type == "ARMATURE"), None)
         replace = self.replace or scene.replace

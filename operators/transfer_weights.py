@@ -116,8 +116,8 @@ class SURFACE_FEATURES_OT_transfer_weights(JobOperator, bpy.types.Operator):
             others,
             job_settings(context),
             replace=self.replace or scene.replace,
-            options=scene.write_options(),
-            whole_character=scene.whole_character,
+            options=scene.weights.write_options(),
+            whole_character=scene.weights.whole_character,
         )
 
 

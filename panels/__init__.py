@@ -5,9 +5,16 @@ from __future__ import annotations
 
 import bpy
 
-from . import sidebar, weights
+from . import pose, rig, sidebar, surface_transfers, texture, weights
 
-CLASSES = (*sidebar.CLASSES, *weights.CLASSES)
+CLASSES = (
+    *sidebar.CLASSES,
+    *rig.CLASSES,
+    *pose.CLASSES,
+    *texture.CLASSES,
+    *surface_transfers.CLASSES,
+    *weights.CLASSES,
+)
 
 
 def register() -> None:

@@ -21,18 +21,19 @@ class SURFACE_FEATURES_PT_weight_settings(SidebarPanel, bpy.types.Panel):
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        layout.prop(settings, "weight_mode")
-        for names in (
-            ("max_influences", "min_confidence", "prune_below"),
-            ("whole_character", "side_guard", "swap_sides", "loose_parts", "symmetrise"),
-            ("selected_bones", "selected_vertices", "mix"),
+        own = settings.weights
+        layout.prop(own, "mode")
+        for holder, names in (
+            (settings, ("max_influences", "min_confidence", "prune_below")),
+            (own, ("whole_character", "side_guard", "swap_sides", "loose_parts", "symmetrise")),
+            (own, ("selected_bones", "selected_vertices", "mix")),
         ):
             column = layout.column(align=True)
             for name in names:
-                column.prop(settings, name)
+                column.prop(holder, name)
         row = layout.row()
-        row.enabled = settings.selected_vertices
-        row.prop(settings, "soft_edge")
+        row.enabled = own.selected_vertices
+        row.prop(own, "soft_edge")
 
 
 class SURFACE_FEATURES_PT_weight_pins(SidebarPanel, bpy.types.Panel):
@@ -54,7 +55,7 @@ class SURFACE_FEATURES_PT_skinning_model(SidebarPanel, bpy.types.Panel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
-        settings = get_settings(context)
+        settings = get_settings(context).weights
         column = self.layout.column(align=True)
         column.prop(settings, "skinning_model", text="")
         column.operator("surface_features.save_skinning_model", icon="FILE_TICK")

@@ -19,7 +19,7 @@ def transfer(**options: object) -> set[str]:
 
 
 def settings():
-    return bpy.context.scene.surface_features
+    return bpy.context.scene.surface_features.weights
 
 
 def test_locked_groups_keep_their_weights_and_sums_are_one() -> None:
@@ -41,7 +41,8 @@ def test_only_selected_vertices_and_bones_change_and_weights_are_mixed() -> None
     target.vertex_groups.new(name=JOINTS[0]).add(range(count), 1.0, "REPLACE")
     chosen = stout().vertices[:, 2] > 0.8
     target.data.vertices.foreach_set("select", chosen)
-    settings().selected_vertices, settings().mix, settings().replace = True, 0.5, True
+    settings().selected_vertices, settings().mix = True, 0.5
+    bpy.context.scene.surface_features.replace = True
     select(source, target)
     transfer()
     weights = weights_of(target, JOINTS)
@@ -58,7 +59,7 @@ def test_selected_bones_alone_are_written() -> None:
     for bone in armature.pose.bones:
         flagged = bone if hasattr(bone, "select") else bone.bone
         flagged.select = bone.name == "head"
-    settings().selected_bones, settings().replace = True, True
+    settings().selected_bones = bpy.context.scene.surface_features.replace = True
     select(source, target)
     transfer()
     assert {group.name for group in target.vertex_groups} == {JOINTS[0], "head"}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The scene's settings, and the frozen dataclass that jobs are made from."""
+"""Settings of *Transfer Weights*: how weights are found, and what of a target may change."""
 
 from __future__ import annotations
 
@@ -7,23 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import bpy
-
-from .preferences import get_preferences
-from .surface_features.settings import FeatureSettings, WeightSettings
-
-
-@dataclass(frozen=True)
-class JobSettings:
-    """Preferences and scene settings at the time a job starts."""
-
-    features: FeatureSettings
-    weights: WeightSettings
-    cache_folder: str
-    cache_size_mb: int
-
-    @property
-    def cache_params(self) -> dict[str, Any]:
-        return {"cache_folder": self.cache_folder, "cache_size_mb": self.cache_size_mb}
 
 
 @dataclass(frozen=True)
@@ -40,46 +23,10 @@ class WriteOptions:
     mix: float = 1.0
 
 
-class SurfaceFeaturesSettings(bpy.types.PropertyGroup):
-    """What may differ from scene to scene: `scene.surface_features`."""
+class SurfaceFeaturesWeightSettings(bpy.types.PropertyGroup):
+    """What *Transfer Weights* is told by the sidebar."""
 
-    views: bpy.props.IntProperty(  # type: ignore[valid-type]
-        name="Views",
-        description="Number of cameras around a mesh in this scene; 0 takes the number of the preferences",
-        default=0,
-        min=0,
-        max=200,
-    )
-    max_influences: bpy.props.IntProperty(  # type: ignore[valid-type]
-        name="Influences",
-        description="Most bones per vertex, as game engines limit them; 0 for no limit",
-        default=WeightSettings.max_influences,
-        min=0,
-        soft_max=8,
-    )
-    min_confidence: bpy.props.FloatProperty(  # type: ignore[valid-type]
-        name="Confidence",
-        description="Vertices matched with less confidence are filled in from their neighbours",
-        default=WeightSettings.min_confidence,
-        min=0.0,
-        max=1.0,
-        subtype="FACTOR",
-    )
-    prune_below: bpy.props.FloatProperty(  # type: ignore[valid-type]
-        name="Prune",
-        description="Smaller weights are removed",
-        default=WeightSettings.prune_below,
-        min=0.0,
-        max=0.5,
-        precision=3,
-    )
-    replace: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Replace Existing",
-        description="Replace weights and armature that a target already has",
-        default=False,
-    )
-
-    weight_mode: bpy.props.EnumProperty(  # type: ignore[valid-type]
+    mode: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Mode",
         description="How weights get from the source to the targets",
         items=[
@@ -144,17 +91,15 @@ class SurfaceFeaturesSettings(bpy.types.PropertyGroup):
         subtype="FILE_PATH",
     )
 
-    def weight_settings(self) -> WeightSettings:
-        return WeightSettings(
-            max_influences=self.max_influences,
-            min_confidence=self.min_confidence,
-            prune_below=self.prune_below,
-            mode=self.weight_mode,
-            side_guard=self.side_guard,
-            swap_sides=self.swap_sides,
-            loose_parts=self.loose_parts,
-            symmetrise=self.symmetrise,
-        )
+    def choices(self) -> dict[str, Any]:
+        """Fields of `WeightSettings`."""
+        return {
+            "mode": self.mode,
+            "side_guard": self.side_guard,
+            "swap_sides": self.swap_sides,
+            "loose_parts": self.loose_parts,
+            "symmetrise": self.symmetrise,
+        }
 
     def write_options(self) -> WriteOptions:
         return WriteOptions(
@@ -165,26 +110,4 @@ class SurfaceFeaturesSettings(bpy.types.PropertyGroup):
         )
 
 
-def get_settings(context: bpy.types.Context) -> SurfaceFeaturesSettings:
-    return context.scene.surface_features
-
-
-def job_settings(context: bpy.types.Context) -> JobSettings:
-    """What the user has set, as it is now."""
-    preferences, scene = get_preferences(context), get_settings(context)
-    return JobSettings(
-        features=preferences.feature_settings(scene.views),
-        weights=scene.weight_settings(),
-        cache_folder=preferences.cache_path,
-        cache_size_mb=preferences.cache_size_mb,
-    )
-
-
-def register() -> None:
-    bpy.utils.register_class(SurfaceFeaturesSettings)
-    bpy.types.Scene.surface_features = bpy.props.PointerProperty(type=SurfaceFeaturesSettings)
-
-
-def unregister() -> None:
-    del bpy.types.Scene.surface_features
-    bpy.utils.unregister_class(SurfaceFeaturesSettings)
+CLASSES = (SurfaceFeaturesWeightSettings,)
