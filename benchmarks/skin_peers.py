@@ -21,7 +21,7 @@ MATCH_ANGLE_DEGREES = 30.0
 
 
 def placements(case: Case) -> list[Case]:
-    """The source where it is, and as an artist may place it before a transfer by distance: as tall, on the same spot."""
+    """The source where it is, and as an artist may place it for a transfer by distance: as tall, on the same spot."""
     source, target = case.source.mesh, case.target.mesh
     low, high = (np.array([one.vertices.min(axis=0), one.vertices.max(axis=0)]) for one in (source, target))
     scale = (high[1, 2] - high[0, 2]) / max(low[1, 2] - low[0, 2], 1e-9)
