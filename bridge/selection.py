@@ -21,7 +21,9 @@ def select_vertices(obj: bpy.types.Object, chosen: NDArray[np.bool_]) -> None:
     mesh = obj.data
     chosen = np.ascontiguousarray(chosen, np.bool_)
     mesh.vertices.foreach_set("select", chosen)
-    mesh.edges.foreach_set("select", chosen[edge_vertices(obj)].all(axis=1))
+    # One by one: edges.foreach_set("select", …) crashes Blender 5.0.
+    for edge, selected in zip(mesh.edges, chosen[edge_vertices(obj)].all(axis=1).tolist(), strict=True):
+        edge.select = selected
     if len(mesh.polygons):
         corners = np.empty(len(mesh.loops), np.int32)
         starts = np.empty(len(mesh.polygons), np.int32)
