@@ -37,9 +37,9 @@ def align(start: Float64, goal: Float64, trust: Float64) -> Alignment:
 
     A rotation within `SNAP_DEGREES` of one about the vertical axis by a right angle's multiple is that one.
     """
-    from ..rigging import _robust_similarity
+    from ..rigging import robust_similarity
 
-    matrix = _robust_similarity(start, goal, trust)
+    matrix = robust_similarity(start, goal, trust)
     scale = float(np.cbrt(max(np.linalg.det(matrix[:, :3]), 1e-30)))
     rotation = _snap(nearest_rotation(matrix[:, :3]))
     middle, aim = np.average(start, axis=0, weights=trust), np.average(goal, axis=0, weights=trust)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The scene's settings, and the frozen dataclass that jobs are made from."""
+"""The scene's settings, and the frozen dataclasses that jobs are made from; each transfer has a module of its own."""
 
 from __future__ import annotations
 
@@ -8,8 +8,24 @@ from typing import Any
 
 import bpy
 
-from .preferences import get_preferences
-from .surface_features.settings import FeatureSettings, WeightSettings
+from ..bridge.attributes import What
+from ..preferences import get_preferences
+from ..surface_features.settings import FeatureSettings, WeightSettings
+from . import pose, texture
+from .pose import PoseTransferSettings
+from .rig import RigSettings
+from .texture import SurfaceFeaturesTextureSettings, TextureOptions
+
+__all__ = [
+    "JobSettings",
+    "RigSettings",
+    "SurfaceFeaturesSettings",
+    "TextureOptions",
+    "get_settings",
+    "job_settings",
+    "register",
+    "unregister",
+]
 
 
 @dataclass(frozen=True)
@@ -24,55 +40,6 @@ class JobSettings:
     @property
     def cache_params(self) -> dict[str, Any]:
         return {"cache_folder": self.cache_folder, "cache_size_mb": self.cache_size_mb}
-
-
-class BoneMapRow(bpy.types.PropertyGroup):
-    """One row of the bone map: a target bone's `name`, and the source bone it takes its turns from."""
-
-    source: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="Source Bone", description="Bone of the source; empty: the target bone follows its parent"
-    )
-    share: bpy.props.FloatProperty(  # type: ignore[valid-type]
-        name="Share", description="How much of the bone's surface the source bone moves", min=0.0, max=1.0
-    )
-
-
-class BoneMapSettings(bpy.types.PropertyGroup):
-    """The bone map between two armatures."""
-
-    source_armature: bpy.props.StringProperty()  # type: ignore[valid-type]
-    target_armature: bpy.props.StringProperty()  # type: ignore[valid-type]
-    rows: bpy.props.CollectionProperty(type=BoneMapRow)  # type: ignore[valid-type]
-    active: bpy.props.IntProperty()  # type: ignore[valid-type]
-
-
-class PoseTransferSettings(bpy.types.PropertyGroup):
-    """What *Transfer Pose* and *Transfer Motion* are told by the sidebar."""
-
-    force: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Do It Anyway", description="Transfer between bodies that hardly match, too"
-    )
-    mute_constraints: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Mute Constraints",
-        description="Mute constraints on the target's bones that would keep them from the transferred pose",
-    )
-    smoothing: bpy.props.FloatProperty(  # type: ignore[valid-type]
-        name="Smoothing", description="Frames over which a clip is smoothed, without lag", min=0.0, soft_max=5.0
-    )
-    keep_feet: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Keep Feet", description="Feet that stand on the floor stay where they stand", default=True
-    )
-    key_step: bpy.props.IntProperty(  # type: ignore[valid-type]
-        name="Key Every",
-        description="Frames from one key to the next; 1 keys every frame",
-        default=1,
-        min=1,
-        soft_max=10,
-    )
-    use_bone_map: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Use Bone Map", description="Take the table below, where it is of these two armatures", default=True
-    )
-    bone_map: bpy.props.PointerProperty(type=BoneMapSettings)  # type: ignore[valid-type]
 
 
 class SurfaceFeaturesSettings(bpy.types.PropertyGroup):
@@ -114,7 +81,52 @@ class SurfaceFeaturesSettings(bpy.types.PropertyGroup):
         default=False,
     )
 
+    texture: bpy.props.PointerProperty(type=SurfaceFeaturesTextureSettings)  # type: ignore[valid-type]
+    rig_from: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Rig From",
+        description="Where the skeleton comes from",
+        items=[
+            (
+                "AUTO",
+                "Automatic",
+                "The active character's armature; where nothing selected has one, the fitting preset",
+            ),
+            ("SOURCE", "Selected Source", "The active character's armature"),
+            ("HUMAN", "Human", "A new skeleton of a person, no source needed"),
+            ("QUADRUPED", "Quadruped", "A new skeleton of a four-legged animal, no source needed"),
+        ],
+        default=RigSettings.rig_from,
+    )
+    skeleton: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Skeleton",
+        description="What a preset makes",
+        items=[
+            ("PLAIN", "Deform", "Deform bones with plain names: upper_arm.L"),
+            ("UNREAL", "Unreal", "Deform bones named as Unreal's mannequin: upperarm_l"),
+            ("MIXAMO", "Mixamo", "Deform bones named as Mixamo does: mixamorig:LeftArm"),
+            ("RIGIFY", "Rigify Names", "Deform bones named as in Rigify's metarig: upper_arm.L, f_index.01.L"),
+            ("METARIG", "Rigify Metarig", "Blender's metarig, ready for Generate Rig, and weights for what it makes"),
+        ],
+        default=RigSettings.skeleton,
+    )
+    together: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Touching Meshes Are One",
+        description="Selected meshes that touch each other are one character: body, clothes, hair",
+        default=RigSettings.together,
+    )
+
     pose: bpy.props.PointerProperty(type=PoseTransferSettings)  # type: ignore[valid-type]
+
+    attribute_kinds: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Data",
+        description="Kinds of data that Transfer Attributes carries over",
+        items=[(one.name, *one.value, 1 << index) for index, one in enumerate(What)],
+        options={"ENUM_FLAG"},
+        default={"GROUPS", "COLOURS", "ATTRIBUTES"},
+    )
+
+    def rig_settings(self) -> RigSettings:
+        return RigSettings(rig_from=self.rig_from, skeleton=self.skeleton, together=self.together)
 
     def weight_settings(self) -> WeightSettings:
         return WeightSettings(
@@ -137,16 +149,16 @@ def job_settings(context: bpy.types.Context) -> JobSettings:
     )
 
 
-_CLASSES = (BoneMapRow, BoneMapSettings, PoseTransferSettings, SurfaceFeaturesSettings)
+CLASSES = (*pose.CLASSES, *texture.CLASSES, SurfaceFeaturesSettings)
 
 
 def register() -> None:
-    for cls in _CLASSES:
+    for cls in CLASSES:
         bpy.utils.register_class(cls)
     bpy.types.Scene.surface_features = bpy.props.PointerProperty(type=SurfaceFeaturesSettings)
 
 
 def unregister() -> None:
     del bpy.types.Scene.surface_features
-    for cls in reversed(_CLASSES):
+    for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)
