@@ -62,7 +62,7 @@ def body_uv(data: Path) -> NDArray[np.float32]:
         elif words[:1] == ["f"] and group == "body":
             polygon = [int(word.split("/")[1]) - 1 for word in words[1:]]
             triangles += [(polygon[0], polygon[i], polygon[i + 1]) for i in range(1, len(polygon) - 1)]
-    return np.float32(coordinates)[np.array(triangles)]
+    return np.array(coordinates, np.float32)[np.array(triangles)]
 
 
 def letters(size: int = 2048, cells: int = 16) -> NDArray[np.uint8]:

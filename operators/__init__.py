@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import check, command, embedding, features, jobs, rig, transfer_texture, transfer_weights
+from . import check, command, embedding, features, jobs, picture, rig, transfer_texture, transfer_weights
 
 CLASSES = (
     *check.CLASSES,
@@ -13,6 +13,7 @@ CLASSES = (
     *transfer_weights.CLASSES,
     *rig.CLASSES,
     *transfer_texture.CLASSES,
+    *picture.CLASSES,
     *embedding.CLASSES,
     *jobs.CLASSES,
 )

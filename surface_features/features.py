@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +59,32 @@ def compute_features(
     return features
 
 
-def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext) -> Features:
+def compute_view_features(
+    mesh: TriangleMesh,
+    settings: FeatureSettings | None = None,
+    context: JobContext | None = None,
+    cache: FeatureCache | None = None,
+) -> Features:
+    """As `compute_features`, but as the views show them: neither corrected over the surface nor embedded.
+
+    Only these are comparable with the features of a picture's pixels.
+    """
+    settings, context = replace(settings or FeatureSettings(), embedding=""), context or JobContext()
+    if cache is None:
+        return _compute(mesh, settings, context, as_seen=True)
+    from .backbones.checkpoint import fingerprint
+    from .cache import feature_key
+
+    key = feature_key(mesh, settings, f"as seen {fingerprint(settings.backbone)}", ALGORITHM_VERSION)
+    stored = cache.get(key, context)
+    if stored is not None:
+        return Features(stored["values"], stored["confidence"])
+    features = _compute(mesh, settings, context, as_seen=True)
+    cache.put(key, {"values": features.values, "confidence": features.confidence}, context)
+    return features
+
+
+def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext, *, as_seen: bool = False) -> Features:
     from .backbones import load_backbone
     from .embedding.store import embed
     from .lifting import lift
@@ -92,7 +117,7 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext)
     with context.stage("lift"):
         shift = backbone.checkpoint.cell_shift
         lifted = lift(raycaster, cameras, views, cells, shift, context.span(0.7, 0.9))
-    if backbone.surface_context is not None:
+    if backbone.surface_context is not None and not as_seen:
         with context.stage("refine"):
             lifted = refine(backbone.surface_context, proxy, lifted, context.span(0.9, 1.0))
     values = lifted.values

@@ -17,6 +17,7 @@ from ..progress import JobContext
 from .common import DEFAULT_CACHE_MB, Answer
 from .embedding import train_embedding
 from .engine import ping
+from .picture import paint_from_picture, picture_points
 from .skinning import rig, transfer_weights
 from .surfaces import check, features, match, show_features
 from .texture import transfer_texture
@@ -34,6 +35,8 @@ TASKS: Mapping[str, Task] = {
     "transfer_weights": transfer_weights,
     "rig": rig,
     "transfer_texture": transfer_texture,
+    "paint_from_picture": paint_from_picture,
+    "picture_points": picture_points,
     "train_embedding": train_embedding,
 }
 
