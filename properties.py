@@ -114,6 +114,24 @@ class SurfaceFeaturesTextureSettings(bpy.types.PropertyGroup):
         return TextureOptions(settings, wanted, self.save, self.new_uvs)
 
 
+@dataclass(frozen=True)
+class RigSettings:
+    """Where *Rig* takes its skeleton from.
+
+    rig_from: "AUTO", "SOURCE", "HUMAN" or "QUADRUPED". skeleton: "PLAIN", "UNREAL", "MIXAMO", "RIGIFY" or "METARIG".
+    together: selected meshes that touch are one character.
+    """
+
+    rig_from: str = "AUTO"
+    skeleton: str = "PLAIN"
+    together: bool = True
+
+    @property
+    def kind(self) -> str:
+        """The preset as the engine knows it."""
+        return self.rig_from.lower() if self.rig_from in ("HUMAN", "QUADRUPED") else "auto"
+
+
 class SurfaceFeaturesSettings(bpy.types.PropertyGroup):
     """What may differ from scene to scene: `scene.surface_features`."""
 
@@ -154,6 +172,41 @@ class SurfaceFeaturesSettings(bpy.types.PropertyGroup):
     )
 
     texture: bpy.props.PointerProperty(type=SurfaceFeaturesTextureSettings)  # type: ignore[valid-type]
+    rig_from: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Rig From",
+        description="Where the skeleton comes from",
+        items=[
+            (
+                "AUTO",
+                "Automatic",
+                "The active character's armature; where nothing selected has one, the fitting preset",
+            ),
+            ("SOURCE", "Selected Source", "The active character's armature"),
+            ("HUMAN", "Human", "A new skeleton of a person, no source needed"),
+            ("QUADRUPED", "Quadruped", "A new skeleton of a four-legged animal, no source needed"),
+        ],
+        default=RigSettings.rig_from,
+    )
+    skeleton: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Skeleton",
+        description="What a preset makes",
+        items=[
+            ("PLAIN", "Deform", "Deform bones with plain names: upper_arm.L"),
+            ("UNREAL", "Unreal", "Deform bones named as Unreal's mannequin: upperarm_l"),
+            ("MIXAMO", "Mixamo", "Deform bones named as Mixamo does: mixamorig:LeftArm"),
+            ("RIGIFY", "Rigify Names", "Deform bones named as in Rigify's metarig: upper_arm.L, f_index.01.L"),
+            ("METARIG", "Rigify Metarig", "Blender's metarig, ready for Generate Rig, and weights for what it makes"),
+        ],
+        default=RigSettings.skeleton,
+    )
+    together: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Touching Meshes Are One",
+        description="Selected meshes that touch each other are one character: body, clothes, hair",
+        default=RigSettings.together,
+    )
+
+    def rig_settings(self) -> RigSettings:
+        return RigSettings(rig_from=self.rig_from, skeleton=self.skeleton, together=self.together)
 
     def weight_settings(self) -> WeightSettings:
         return WeightSettings(

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pictures of transferred textures: `python -m benchmarks.texture_pictures --data DATA --out docs/images`.
 
-The knight's texture on a barbarian, a checker of letters on a held-out person, and another person painted from one render
-of the first, each beside where it came from.
+The knight's texture on a barbarian, a checker of letters on a held-out person, and another person painted from one
+render of the first, each beside where it came from.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import bpy
 
-from . import sidebar, texture
+from . import rig, sidebar, texture
 
-CLASSES = (*sidebar.CLASSES, *texture.CLASSES)
+CLASSES = (*sidebar.CLASSES, *rig.CLASSES, *texture.CLASSES)
 
 
 def register() -> None:

@@ -18,6 +18,7 @@ from .common import DEFAULT_CACHE_MB, Answer
 from .embedding import train_embedding
 from .engine import ping
 from .picture import paint_from_picture, picture_points
+from .rigging import rig_preset
 from .skinning import rig, transfer_weights
 from .surfaces import check, features, match, show_features
 from .texture import transfer_texture
@@ -37,6 +38,7 @@ TASKS: Mapping[str, Task] = {
     "transfer_texture": transfer_texture,
     "paint_from_picture": paint_from_picture,
     "picture_points": picture_points,
+    "rig_preset": rig_preset,
     "train_embedding": train_embedding,
 }
 
