@@ -12,6 +12,7 @@ from . import (
     embedding,
     features,
     jobs,
+    picture,
     rig,
     transfer_attributes,
     transfer_keypoints,
@@ -34,6 +35,7 @@ CLASSES = (
     *transfer_attributes.CLASSES,
     *transfer_shape_keys.CLASSES,
     *transfer_keypoints.CLASSES,
+    *picture.CLASSES,
     *embedding.CLASSES,
     *jobs.CLASSES,
 )
