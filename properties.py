@@ -9,6 +9,7 @@ from typing import Any
 import bpy
 
 from .bridge.attributes import What
+from .bridge.parts import LabelSource, Output, PartsChoice
 from .preferences import get_preferences
 from .surface_features.settings import FeatureSettings, WeightSettings
 
@@ -25,6 +26,64 @@ class JobSettings:
     @property
     def cache_params(self) -> dict[str, Any]:
         return {"cache_folder": self.cache_folder, "cache_size_mb": self.cache_size_mb}
+
+
+class PartsSettings(bpy.types.PropertyGroup):
+    """How Segment Parts divides meshes: `scene.surface_features.parts`."""
+
+    method: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Method",
+        items=[
+            ("CLUSTERS", "Find Parts", "Parts that the selected meshes have by themselves"),
+            ("EXAMPLES", "By Example", "As the active mesh is labelled"),
+            ("MODEL", "Parts Model", "As a trained parts model has learned"),
+        ],
+    )
+    count: bpy.props.IntProperty(  # type: ignore[valid-type]
+        name="Parts", description="How many parts to find", default=PartsChoice.count, min=2, max=64
+    )
+    labels: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Labels",
+        description="Where an example's labels are",
+        items=[(one.name, *one.value) for one in LabelSource],
+    )
+    attribute: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Attribute", description="Name of the face attribute with the labels", default=PartsChoice.attribute
+    )
+    several: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Several Examples",
+        description="Every selected mesh that has such labels is an example, not the active alone",
+    )
+    path: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Model", description="File of the parts model", subtype="FILE_PATH"
+    )
+    smoothness: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="Smoothness",
+        description="How strongly neighbouring faces agree; borders prefer creases",
+        default=PartsChoice.smoothness,
+        min=0.0,
+        max=4.0,
+    )
+    outputs: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Write",
+        description="How parts are written",
+        items=[(one.name, *one.value, 1 << index) for index, one in enumerate(Output)],
+        options={"ENUM_FLAG"},
+        default={one.name for one in PartsChoice.outputs},
+    )
+
+    def choice(self, *, replace: bool) -> PartsChoice:
+        return PartsChoice(
+            method=self.method,
+            count=self.count,
+            labels=LabelSource[self.labels],
+            attribute=self.attribute,
+            several=self.several,
+            path=self.path,
+            smoothness=self.smoothness,
+            outputs=tuple(one for one in Output if one.name in self.outputs),
+            replace=replace,
+        )
 
 
 class SurfaceFeaturesSettings(bpy.types.PropertyGroup):
@@ -74,6 +133,8 @@ class SurfaceFeaturesSettings(bpy.types.PropertyGroup):
         default={"GROUPS", "COLOURS", "ATTRIBUTES"},
     )
 
+    parts: bpy.props.PointerProperty(type=PartsSettings)  # type: ignore[valid-type]
+
     def weight_settings(self) -> WeightSettings:
         return WeightSettings(
             max_influences=self.max_influences, min_confidence=self.min_confidence, prune_below=self.prune_below
@@ -96,6 +157,7 @@ def job_settings(context: bpy.types.Context) -> JobSettings:
 
 
 def register() -> None:
+    bpy.utils.register_class(PartsSettings)
     bpy.utils.register_class(SurfaceFeaturesSettings)
     bpy.types.Scene.surface_features = bpy.props.PointerProperty(type=SurfaceFeaturesSettings)
 
@@ -103,3 +165,4 @@ def register() -> None:
 def unregister() -> None:
     del bpy.types.Scene.surface_features
     bpy.utils.unregister_class(SurfaceFeaturesSettings)
+    bpy.utils.unregister_class(PartsSettings)

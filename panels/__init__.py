@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import bpy
 
-from . import sidebar, surface_transfers
+from . import parts, sidebar, surface_transfers
 
-CLASSES = (*sidebar.CLASSES, *surface_transfers.CLASSES)
+CLASSES = (*sidebar.CLASSES, *surface_transfers.CLASSES, *parts.CLASSES)
 
 
 def register() -> None:

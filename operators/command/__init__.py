@@ -11,10 +11,10 @@ import bpy
 
 from ...bridge.job import tell_failure
 from ...surface_features.errors import SurfaceFeaturesError
-from . import features, skinning, surface_transfers
+from . import features, parts, skinning, surface_transfers
 
 NAME = "surface_features"
-COMMANDS = (*features.COMMANDS, *skinning.COMMANDS, *surface_transfers.COMMANDS)
+COMMANDS = (*features.COMMANDS, *skinning.COMMANDS, *surface_transfers.COMMANDS, *parts.COMMANDS)
 _handles: list[object] = []
 
 

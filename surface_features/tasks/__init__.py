@@ -19,6 +19,7 @@ from .common import DEFAULT_CACHE_MB, Answer
 from .embedding import train_embedding
 from .engine import ping
 from .keypoints import transfer_keypoints
+from .parts import segment_parts, train_parts
 from .shape_keys import transfer_shape_keys
 from .skinning import rig, transfer_weights
 from .surfaces import check, features, match, show_features
@@ -36,6 +37,8 @@ TASKS: Mapping[str, Task] = {
     "transfer_weights": transfer_weights,
     "rig": rig,
     "train_embedding": train_embedding,
+    "segment_parts": segment_parts,
+    "train_parts": train_parts,
     "transfer_attributes": transfer_attributes,
     "transfer_keypoints": transfer_keypoints,
     "transfer_shape_keys": transfer_shape_keys,
