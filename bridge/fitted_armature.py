@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import bpy
 import numpy as np
@@ -28,14 +29,19 @@ def copy_armature(
     copy.name = copy.data.name = name
     copy.parent = None
     copy.matrix_world = world_from_armature
-    for collection in collections:
-        if collection.library is None and collection.override_library is None:
-            collection.objects.link(copy)
-    if not _is_shown(context, copy) and context.scene.collection.objects.get(copy.name) != copy:
-        context.scene.collection.objects.link(copy)
-        _is_shown(context, copy)
+    show(context, copy, collections)
     _point_at_copy(copy, armature)
     return copy
+
+
+def show(context: bpy.types.Context, obj: bpy.types.Object, collections: Sequence[bpy.types.Collection]) -> None:
+    """Link a new object to the collections, and to the scene where it would not be seen else."""
+    for collection in collections:
+        if collection.library is None and collection.override_library is None:
+            collection.objects.link(obj)
+    if not _is_shown(context, obj) and context.scene.collection.objects.get(obj.name) != obj:
+        context.scene.collection.objects.link(obj)
+        _is_shown(context, obj)
 
 
 def _is_shown(context: bpy.types.Context, obj: bpy.types.Object) -> bool:

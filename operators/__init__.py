@@ -6,6 +6,7 @@ from __future__ import annotations
 import bpy
 
 from . import (
+    bone_map,
     check,
     command,
     embedding,
@@ -15,7 +16,10 @@ from . import (
     segment_parts,
     transfer_attributes,
     transfer_keypoints,
+    transfer_motion,
+    transfer_pose,
     transfer_shape_keys,
+    transfer_texture,
     transfer_weights,
 )
 
@@ -25,6 +29,10 @@ CLASSES = (
     *transfer_weights.CLASSES,
     *rig.CLASSES,
     *segment_parts.CLASSES,
+    *transfer_texture.CLASSES,
+    *transfer_pose.CLASSES,
+    *transfer_motion.CLASSES,
+    *bone_map.CLASSES,
     *transfer_attributes.CLASSES,
     *transfer_shape_keys.CLASSES,
     *transfer_keypoints.CLASSES,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rig: a fitted copy of the source's armature for each target, with weights, bound and ready to pose."""
+"""Rig: a fitted copy of the source's armature for each target, or a new one, with weights, ready to pose."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from ..surface_features.engine import JobRequest, JobResult
 from ..surface_features.errors import BadInputError, EngineError
 from ..surface_features.mesh import Float32
 from .base import JobOperator
-from .selection import source_and_others
+from .rig_preset import plan_rig_preset
+from .selection import selected_meshes, source_and_others
 from .skinning import (
     Skin,
     Targets,
@@ -74,8 +75,9 @@ class SURFACE_FEATURES_OT_rig(JobOperator, bpy.types.Operator):
     bl_idname = "surface_features.rig"
     bl_label = "Rig"
     bl_description = (
-        "Give each of the other selected meshes its own copy of the active character's armature: "
-        "bones fitted to the mesh, weights transferred, ready to pose"
+        "Give each of the other selected meshes its own copy of the active character's armature: bones fitted to the "
+        "mesh, weights transferred, ready to pose. Where nothing selected is rigged, a new skeleton of a person or an "
+        "animal is made"
     )
     bl_options = {"UNDO"}
 
@@ -86,9 +88,21 @@ class SURFACE_FEATURES_OT_rig(JobOperator, bpy.types.Operator):
     )
 
     def plan(self, context: bpy.types.Context) -> JobPlan:
-        source, others = source_and_others(context)
+        rig = get_settings(context).rig_settings()
         replace = self.replace or get_settings(context).replace
+        if rig.rig_from in ("HUMAN", "QUADRUPED") or (rig.rig_from == "AUTO" and _nothing_is_rigged(context)):
+            meshes, _ = selected_meshes(context)
+            return plan_rig_preset(meshes, job_settings(context), rig, replace=replace)
+        source, others = source_and_others(context)
         return plan_rig(source, others, job_settings(context), replace=replace)
+
+
+def _nothing_is_rigged(context: bpy.types.Context) -> bool:
+    """Whether there are meshes among the selected objects, and none of them, nor the active one, has an armature."""
+    active = context.view_layer.objects.active
+    chosen = {*context.view_layer.objects.selected, *([active] if active is not None else [])}
+    meshes = [obj for obj in chosen if obj.type == "MESH"]
+    return bool(meshes) and not any(find_armature(obj) for obj in meshes)
 
 
 def _target_bones(result: JobResult, targets: Targets, count: int) -> list[Float32]:

@@ -6,7 +6,9 @@ from __future__ import annotations
 import numpy as np
 
 from .correspondence import Correspondence
+from .joint_depth import BodyDepth, depth_to_keep
 from .mesh import Float32, TriangleMesh
+from .symmetry import mirror_twins, symmetrise
 
 REACH = 1.2  # the ring around a joint, in distances from the joint to its nearest vertices
 ROUNDS = 4  # of reweighting, so that single wrong matches do not pull a joint
@@ -27,13 +29,15 @@ def fit_joints(
 
     Around each joint the vertices of the bones that meet there form a ring; the similarity transform that takes the
     ring to its matches takes the joint along. Bones that move nothing follow whatever surface is nearest to them, so a
-    root between the feet stays between the feet. Ends that coincide in the source coincide in the target.
+    root between the feet stays between the feet. Ends that coincide in the source coincide in the target. Where
+    skeleton and target are the same left and right, so are the fitted joints. A joint inside the source ends inside
+    the target, about as deep.
     """
     goal = onto_target.points(target)
     usable = np.isfinite(source.vertices).all(axis=1) & np.isfinite(goal).all(axis=1)
     vertices, goal = source.vertices[usable].astype(np.float64), goal[usable].astype(np.float64)
     weights, trust = bone_weights[usable], onto_target.confidence[usable].astype(np.float64) + 1e-3
-    whole = _robust_similarity(vertices, goal, trust)
+    whole = robust_similarity(vertices, goal, trust)
     extent = float(np.ptp(vertices, axis=0).max())
     points, joint = _merge(bones.reshape(-1, 3).astype(np.float64), 1e-4 * extent)
     moved = np.empty_like(points)
@@ -43,7 +47,21 @@ def fit_joints(
         if own.max(initial=0.0) < 0.05:
             own = np.ones(len(vertices))
         moved[index] = _carry(point, vertices, goal, own * trust, whole, extent)
+    moved = _settle(source, points, target, moved)
     return moved[joint].reshape(-1, 2, 3).astype(np.float32)
+
+
+def _settle(source: TriangleMesh, points: np.ndarray, target: TriangleMesh, moved: np.ndarray) -> np.ndarray:
+    """The carried joints (P, 3) symmetric and inside the target, as far as the source's `points` (P, 3) are."""
+    twins, wanted, body = mirror_twins(points), depth_to_keep(source, points), BodyDepth(target)
+    if twins is not None:
+        moved = symmetrise(moved, twins, target)
+    settled = body.pull_in(moved, wanted)
+    if twins is None:
+        return settled
+    alike = symmetrise(settled, twins, target)
+    lost = (wanted >= 0) & (body.relative(alike) < 0) & (body.relative(settled) >= 0)
+    return np.where(lost[:, None], settled, alike)
 
 
 def _carry(
@@ -57,24 +75,28 @@ def _carry(
     keep = ring > 1e-3 * ring.max(initial=0.0)
     if keep.sum() < 8:
         return whole[:, :3] @ point + whole[:, 3]
-    transform = _robust_similarity(vertices[keep], goal[keep], ring[keep])
+    transform = robust_similarity(vertices[keep], goal[keep], ring[keep])
     scale = np.cbrt(abs(np.linalg.det(transform[:, :3])) / max(abs(np.linalg.det(whole[:, :3])), 1e-30))
     if not 0.2 < scale < 5.0:
         transform = whole
     return transform[:, :3] @ point + transform[:, 3]
 
 
-def _robust_similarity(start: np.ndarray, goal: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """(3, 4) similarity with goal ≈ s·R·start + t, far-off pairs weighted down (Cauchy)."""
-    transform = _similarity(start, goal, weight)
+def robust_similarity(start: np.ndarray, goal: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
+    """(3, 4) similarity with goal ≈ s·R·start + t, far-off pairs weighted down (Cauchy).
+
+    start, goal: (N, 3). weight: (N,), all alike when not given.
+    """
+    weight = np.ones(len(start)) if weight is None else weight
+    transform = similarity(start, goal, weight)
     for _ in range(ROUNDS):
         gap = np.linalg.norm(start @ transform[:, :3].T + transform[:, 3] - goal, axis=1)
         typical = max(float(np.median(gap)), 1e-12)
-        transform = _similarity(start, goal, weight / (1 + (gap / (1.5 * typical)) ** 2))
+        transform = similarity(start, goal, weight / (1 + (gap / (1.5 * typical)) ** 2))
     return transform
 
 
-def _similarity(start: np.ndarray, goal: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def similarity(start: np.ndarray, goal: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Weighted least-squares similarity (Umeyama 1991), (3, 4)."""
     share = weight / max(float(weight.sum()), 1e-30)
     middle, aim = share @ start, share @ goal

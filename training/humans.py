@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -95,12 +96,16 @@ class HumanModel:
 
     def sample_person(self, rng: np.random.Generator, details: int = 25) -> Person:
         """A random identity over the whole macro space and some detail targets, in the rest pose."""
-        vertices = self.base.copy()
-        for name, weight in self._sample_macros(rng).items():
-            self._apply(vertices, name, weight)
+        macros = self._sample_macros(rng)
         names = [n for n in self._names if n.split("/")[0] in DETAIL_GROUPS]
-        for name in rng.choice(names, size=details, replace=False):
-            self._apply(vertices, name, rng.uniform(0.1, 0.9))
+        chosen = rng.choice(names, size=details, replace=False)
+        return self.make_person([*macros.items(), *((name, rng.uniform(0.1, 0.9)) for name in chosen)])
+
+    def make_person(self, targets: Iterable[tuple[str, float]]) -> Person:
+        """The person that these targets make with these weights, one after the other, in the rest pose."""
+        vertices = self.base.copy()
+        for name, weight in targets:
+            self._apply(vertices, name, weight)
         vertices = (vertices * METRES_PER_UNIT).astype(np.float32)
         return Person(vertices, *self.joints(vertices))
 
@@ -119,9 +124,13 @@ class HumanModel:
 
     def _joint(self, vertices: np.ndarray, rule: dict) -> np.ndarray:
         if rule["strategy"] == "CUBE":
-            ranges = self._vertex_groups[rule["cube_name"]]
-            return np.concatenate([vertices[a : b + 1] for a, b in ranges]).mean(axis=0)
+            return self.cube(vertices, rule["cube_name"])
         return vertices[rule["vertex_indices"]].mean(axis=0)
+
+    def cube(self, vertices: np.ndarray, name: str) -> np.ndarray:
+        """(3,) the middle of a joint cube, such as `joint-l-knee`."""
+        ranges = self._vertex_groups[name]
+        return np.concatenate([vertices[a : b + 1] for a, b in ranges]).mean(axis=0)
 
     def _parents_first(self) -> list[str]:
         ordered: list[str] = []

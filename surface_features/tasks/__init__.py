@@ -20,9 +20,12 @@ from .embedding import train_embedding
 from .engine import ping
 from .keypoints import transfer_keypoints
 from .parts import segment_parts, train_parts
+from .pose import bone_map, transfer_motion, transfer_pose
+from .rigging import rig_preset
 from .shape_keys import transfer_shape_keys
 from .skinning import rig, transfer_weights
 from .surfaces import check, features, match, show_features
+from .texture import transfer_texture
 
 __all__ = ["DEFAULT_CACHE_MB", "TASKS", "run_task"]
 
@@ -36,6 +39,11 @@ TASKS: Mapping[str, Task] = {
     "match": match,
     "transfer_weights": transfer_weights,
     "rig": rig,
+    "transfer_texture": transfer_texture,
+    "rig_preset": rig_preset,
+    "transfer_pose": transfer_pose,
+    "transfer_motion": transfer_motion,
+    "bone_map": bone_map,
     "train_embedding": train_embedding,
     "segment_parts": segment_parts,
     "train_parts": train_parts,

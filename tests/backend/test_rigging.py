@@ -5,7 +5,9 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from examples.characters import HumanoidSpec, build_humanoid, pose_character, rest_pose_a
+from examples.skeleton import euler
 from surface_features.correspondence import Correspondence
+from surface_features.geometry.inside import winding_numbers
 from surface_features.mesh import TriangleMesh
 from surface_features.rigging import fit_joints
 
@@ -64,3 +66,30 @@ def test_bones_without_weights_follow_the_body():
     match = exact_match(source, source)
     bones = fit_joints(TriangleMesh(source.vertices, source.faces), source.bones, weights, goal, match)
     assert np.allclose(bones[0], source.bones[0] + np.float32([1, 0, 0]), atol=0.01)
+
+
+def test_joints_stay_inside_thin_limbs_when_matches_are_off():
+    source, target = build_humanoid(SOURCE), build_humanoid(TARGET)
+    start, goal = TriangleMesh(source.vertices, source.faces), TriangleMesh(target.vertices, target.faces)
+    match, rng = exact_match(source, target), np.random.default_rng(0)
+    off = rng.random(len(match.face)) < 0.3
+    match.face[off] = rng.integers(len(target.faces), size=int(off.sum()))
+    bones = fit_joints(start, source.bones, source.weights, goal, match)
+    assert (winding_numbers(goal, bones[:, 0]) > 0.5).all()
+
+
+def test_a_symmetric_body_gets_a_symmetric_skeleton_and_a_posed_one_does_not():
+    source, target = build_humanoid(SOURCE), build_humanoid(TARGET)
+    match = exact_match(source, target)
+    rng = np.random.default_rng(1)
+    match.face[:] = np.where(rng.random(len(match.face)) < 0.1, rng.permutation(match.face), match.face)
+    left, right = (target.joints.index(f"hand.{side}") for side in "LR")
+    start = TriangleMesh(source.vertices, source.faces)
+
+    def gap(character) -> float:
+        goal = TriangleMesh(character.vertices, character.faces)
+        head = fit_joints(start, source.bones, source.weights, goal, match)[:, 0]
+        return float(np.abs(head[left] * [-1, 1, 1] - head[right]).max())
+
+    assert gap(target) < 1e-4
+    assert gap(pose_character(target, {"upperarm.L": euler(0, 60, 0)})) > 0.1

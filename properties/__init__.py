@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The scene's settings, and the frozen dataclass that jobs are made from."""
+"""The scene's settings, and the frozen dataclasses that jobs are made from; each transfer has a module of its own."""
 
 from __future__ import annotations
 
@@ -8,10 +8,25 @@ from typing import Any
 
 import bpy
 
-from .bridge.attributes import What
-from .bridge.parts import LabelSource, Output, PartsChoice
-from .preferences import get_preferences
-from .surface_features.settings import FeatureSettings, WeightSettings
+from ..bridge.attributes import What
+from ..preferences import get_preferences
+from ..surface_features.settings import FeatureSettings, WeightSettings
+from . import parts, pose, texture
+from .parts import PartsSettings
+from .pose import PoseTransferSettings
+from .rig import RigSettings
+from .texture import SurfaceFeaturesTextureSettings, TextureOptions
+
+__all__ = [
+    "JobSettings",
+    "RigSettings",
+    "SurfaceFeaturesSettings",
+    "TextureOptions",
+    "get_settings",
+    "job_settings",
+    "register",
+    "unregister",
+]
 
 
 @dataclass(frozen=True)
@@ -26,64 +41,6 @@ class JobSettings:
     @property
     def cache_params(self) -> dict[str, Any]:
         return {"cache_folder": self.cache_folder, "cache_size_mb": self.cache_size_mb}
-
-
-class PartsSettings(bpy.types.PropertyGroup):
-    """How Segment Parts divides meshes: `scene.surface_features.parts`."""
-
-    method: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Method",
-        items=[
-            ("CLUSTERS", "Find Parts", "Parts that the selected meshes have by themselves"),
-            ("EXAMPLES", "By Example", "As the active mesh is labelled"),
-            ("MODEL", "Parts Model", "As a trained parts model has learned"),
-        ],
-    )
-    count: bpy.props.IntProperty(  # type: ignore[valid-type]
-        name="Parts", description="How many parts to find", default=PartsChoice.count, min=2, max=64
-    )
-    labels: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Labels",
-        description="Where an example's labels are",
-        items=[(one.name, *one.value) for one in LabelSource],
-    )
-    attribute: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="Attribute", description="Name of the face attribute with the labels", default=PartsChoice.attribute
-    )
-    several: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Several Examples",
-        description="Every selected mesh that has such labels is an example, not the active alone",
-    )
-    path: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="Model", description="File of the parts model", subtype="FILE_PATH"
-    )
-    smoothness: bpy.props.FloatProperty(  # type: ignore[valid-type]
-        name="Smoothness",
-        description="How strongly neighbouring faces agree; borders prefer creases",
-        default=PartsChoice.smoothness,
-        min=0.0,
-        max=4.0,
-    )
-    outputs: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Write",
-        description="How parts are written",
-        items=[(one.name, *one.value, 1 << index) for index, one in enumerate(Output)],
-        options={"ENUM_FLAG"},
-        default={one.name for one in PartsChoice.outputs},
-    )
-
-    def choice(self, *, replace: bool) -> PartsChoice:
-        return PartsChoice(
-            method=self.method,
-            count=self.count,
-            labels=LabelSource[self.labels],
-            attribute=self.attribute,
-            several=self.several,
-            path=self.path,
-            smoothness=self.smoothness,
-            outputs=tuple(one for one in Output if one.name in self.outputs),
-            replace=replace,
-        )
 
 
 class SurfaceFeaturesSettings(bpy.types.PropertyGroup):
@@ -125,6 +82,42 @@ class SurfaceFeaturesSettings(bpy.types.PropertyGroup):
         default=False,
     )
 
+    texture: bpy.props.PointerProperty(type=SurfaceFeaturesTextureSettings)  # type: ignore[valid-type]
+    rig_from: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Rig From",
+        description="Where the skeleton comes from",
+        items=[
+            (
+                "AUTO",
+                "Automatic",
+                "The active character's armature; where nothing selected has one, the fitting preset",
+            ),
+            ("SOURCE", "Selected Source", "The active character's armature"),
+            ("HUMAN", "Human", "A new skeleton of a person, no source needed"),
+            ("QUADRUPED", "Quadruped", "A new skeleton of a four-legged animal, no source needed"),
+        ],
+        default=RigSettings.rig_from,
+    )
+    skeleton: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Skeleton",
+        description="What a preset makes",
+        items=[
+            ("PLAIN", "Deform", "Deform bones with plain names: upper_arm.L"),
+            ("UNREAL", "Unreal", "Deform bones named as Unreal's mannequin: upperarm_l"),
+            ("MIXAMO", "Mixamo", "Deform bones named as Mixamo does: mixamorig:LeftArm"),
+            ("RIGIFY", "Rigify Names", "Deform bones named as in Rigify's metarig: upper_arm.L, f_index.01.L"),
+            ("METARIG", "Rigify Metarig", "Blender's metarig, ready for Generate Rig, and weights for what it makes"),
+        ],
+        default=RigSettings.skeleton,
+    )
+    together: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Touching Meshes Are One",
+        description="Selected meshes that touch each other are one character: body, clothes, hair",
+        default=RigSettings.together,
+    )
+
+    pose: bpy.props.PointerProperty(type=PoseTransferSettings)  # type: ignore[valid-type]
+
     attribute_kinds: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Data",
         description="Kinds of data that Transfer Attributes carries over",
@@ -134,6 +127,9 @@ class SurfaceFeaturesSettings(bpy.types.PropertyGroup):
     )
 
     parts: bpy.props.PointerProperty(type=PartsSettings)  # type: ignore[valid-type]
+
+    def rig_settings(self) -> RigSettings:
+        return RigSettings(rig_from=self.rig_from, skeleton=self.skeleton, together=self.together)
 
     def weight_settings(self) -> WeightSettings:
         return WeightSettings(
@@ -156,13 +152,16 @@ def job_settings(context: bpy.types.Context) -> JobSettings:
     )
 
 
+CLASSES = (*pose.CLASSES, *texture.CLASSES, *parts.CLASSES, SurfaceFeaturesSettings)
+
+
 def register() -> None:
-    bpy.utils.register_class(PartsSettings)
-    bpy.utils.register_class(SurfaceFeaturesSettings)
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
     bpy.types.Scene.surface_features = bpy.props.PointerProperty(type=SurfaceFeaturesSettings)
 
 
 def unregister() -> None:
     del bpy.types.Scene.surface_features
-    bpy.utils.unregister_class(SurfaceFeaturesSettings)
-    bpy.utils.unregister_class(PartsSettings)
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A rig from nothing: the skeleton and skin weights of the most alike template in a mesh that never had any.
+
+mesh = read_mesh(Path("villager.glb"))
+rig = rig_from_nothing(mesh, kind="human")
+names = name_bones(rig.bones, "mixamo")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .cache import FeatureCache
+from .correspondence import match_surfaces
+from .errors import BadInputError
+from .features import Features, compute_features
+from .mesh import Float32, Int32, TriangleMesh
+from .progress import JobContext
+from .rig_names import z_axes
+from .rig_template import KINDS, RigShape, RigTemplate, load_template
+from .rigging import fit_joints, robust_similarity
+from .settings import FeatureSettings, WeightSettings
+from .transfer.weights import transfer_weights
+
+COMPARED = 1200  # vertices of either mesh by which the template's shapes are compared
+DRIFT = 0.06  # of the target's extent, see `_likeness`
+
+
+@dataclass(frozen=True, eq=False)
+class PresetRig:
+    """What was fitted, in the mesh's own frame.
+
+    kind: one of `rig_template.KINDS`. shape: the template's body that was most alike. likeness: 0…1, how much.
+    bones: B names, parents first (`rig_names.name_bones` gives other conventions). parents: (B,) int32, −1 the root.
+    ends: (B, 2, 3) heads and tails. z_axes: (B, 3) where each bone's local Z looks. landmarks: (L, 3).
+    weights: (V, B) float32, rows sum to 1. confidence: (V,) of the match they came by.
+    """
+
+    kind: str
+    shape: str
+    likeness: float
+    bones: tuple[str, ...]
+    parents: Int32
+    ends: Float32
+    z_axes: Float32
+    landmarks: Float32
+    weights: Float32
+    confidence: Float32
+
+
+def rig_from_nothing(
+    mesh: TriangleMesh,
+    kind: str = "auto",
+    *,
+    features: FeatureSettings | None = None,
+    weights: WeightSettings | None = None,
+    context: JobContext | None = None,
+    cache: FeatureCache | None = None,
+) -> PresetRig:
+    """Fit a template's skeleton to a mesh and give the mesh its skin weights.
+
+    kind: "human", "quadruped", or "auto" for the one that is more alike. Every joint lies inside the mesh; where the
+    mesh is the same left and right, so is the skeleton. Raises `BadInputError` for an unknown kind, and for meshes
+    without a surface (`preflight`).
+    """
+    if kind not in ("auto", *KINDS):
+        raise BadInputError(f"Unknown preset “{kind}”: use auto, {' or '.join(KINDS)}.", fault="bad_setting")
+    features, context = features or FeatureSettings(), context or JobContext()
+    found = compute_features(mesh, features, context.span(0.0, 0.3), cache)
+    kinds = KINDS if kind == "auto" else (kind,)
+    chosen = _most_alike(mesh, found, kinds, features, context.span(0.3, 0.55), cache)
+    template, shape = chosen.template, chosen.shape
+    onto_mesh = match_surfaces(shape.mesh, chosen.features, mesh, found, context.span(0.55, 0.7))
+    onto_shape = match_surfaces(mesh, found, shape.mesh, chosen.features, context.span(0.7, 0.85))
+    context.report(0.85, f"{mesh.name}: fitting bones")
+    with context.stage("rigging"):
+        points = np.concatenate([shape.ends, np.stack([shape.landmarks, shape.landmarks], axis=1)])
+        moving = np.pad(template.weights, ((0, 0), (0, len(shape.landmarks))))
+        fitted = fit_joints(shape.mesh, points, moving, mesh, onto_mesh)
+        ends, landmarks = fitted[: len(shape.ends)], fitted[len(shape.ends) :, 0]
+        turn = robust_similarity(shape.ends.reshape(-1, 3), ends.reshape(-1, 3))[:, :3]
+        axes = z_axes(shape.ends) @ (turn / np.cbrt(np.linalg.det(turn))).T
+    context.report(0.92, f"{mesh.name}: transferring weights")
+    with context.stage("transfer"):
+        skin = transfer_weights(shape.mesh, template.weights, mesh, onto_shape, weights)
+    return PresetRig(
+        template.kind, shape.name, chosen.likeness, template.bones, template.parents, ends, axes.astype(np.float32),
+        landmarks, skin, onto_shape.confidence,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    template: RigTemplate
+    shape: RigShape
+    features: Features
+    likeness: float
+
+
+def _most_alike(
+    mesh: TriangleMesh,
+    found: Features,
+    kinds: Sequence[str],
+    settings: FeatureSettings,
+    context: JobContext,
+    cache: FeatureCache | None,
+) -> _Candidate:
+    """The template's shape whose features the mesh's are most alike to."""
+    settings = FeatureSettings.from_json(settings.to_json() | {"up": "Z"})  # as templates are made
+    pairs = [(template, shape) for template in map(load_template, kinds) for shape in template.shapes]
+    candidates = []
+    for number, (template, shape) in enumerate(pairs):
+        part = context.span(number / len(pairs), (number + 1) / len(pairs))
+        features = compute_features(shape.mesh, settings, part, cache)
+        candidates.append(_Candidate(template, shape, features, _likeness(mesh, found, shape.mesh, features)))
+    return max(candidates, key=lambda candidate: candidate.likeness)
+
+
+def _likeness(mesh: TriangleMesh, found: Features, shape: TriangleMesh, features: Features) -> float:
+    """0…1: how alike the mesh's vertices are to the shape's, where the way back ends where it began."""
+    rng = np.random.default_rng(0)
+    here, there = (
+        np.sort(rng.choice(len(one.vertices), min(COMPARED, len(one.vertices)), replace=False)) for one in (mesh, shape)
+    )
+    alike = found.values[here] @ features.values[there].T
+    match = alike.argmax(axis=1)
+    back = alike.argmax(axis=0)[match]
+    places = np.nan_to_num(mesh.vertices[here])
+    drift = np.linalg.norm(places - places[back], axis=1) / max(float(np.ptp(places, axis=0).max()), 1e-30)
+    return float((np.clip(alike.max(axis=1), 0, 1) * np.exp(-((drift / DRIFT) ** 2))).mean())
