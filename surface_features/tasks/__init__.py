@@ -19,6 +19,7 @@ from .common import DEFAULT_CACHE_MB, Answer
 from .embedding import train_embedding
 from .engine import ping
 from .keypoints import transfer_keypoints
+from .parts import segment_parts, train_parts
 from .picture import paint_from_picture, picture_points
 from .pose import bone_map, transfer_motion, transfer_pose
 from .rigging import rig_preset
@@ -47,6 +48,8 @@ TASKS: Mapping[str, Task] = {
     "transfer_motion": transfer_motion,
     "bone_map": bone_map,
     "train_embedding": train_embedding,
+    "segment_parts": segment_parts,
+    "train_parts": train_parts,
     "transfer_attributes": transfer_attributes,
     "transfer_keypoints": transfer_keypoints,
     "transfer_shape_keys": transfer_shape_keys,
