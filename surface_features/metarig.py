@@ -14,7 +14,7 @@ import numpy as np
 
 from .mesh import Float32
 from .rig_names import FINGERS
-from .rigging import similarity
+from .rigging import merge_points, similarity
 
 HEAD, TAIL = 0, 1
 Place = tuple[str, float]  # of a template's bone: 0 its head, 1 its tail
@@ -116,8 +116,7 @@ def fit_metarig(metarig: str, bones: Sequence[str], ends: Float32, fitted: Skele
                 start_at, end_at = controls[upper, HEAD], controls[lower, HEAD]
                 controls[middle, HEAD] = _bent(start_at, controls[middle, HEAD], end_at, way)
                 controls[upper, TAIL] = controls[middle, HEAD]
-    goal = _carry(start, controls)
-    return _join(start, goal).astype(np.float32)
+    return _carry(start, controls).astype(np.float32)
 
 
 def _human_controls(index: Mapping[str, int], fitted: Skeleton) -> dict[tuple[int, int], np.ndarray]:
@@ -174,26 +173,21 @@ def _bent(start: np.ndarray, middle: np.ndarray, end: np.ndarray, way: np.ndarra
 
 
 def _carry(start: np.ndarray, controls: dict[tuple[int, int], np.ndarray]) -> np.ndarray:
-    """(M, 2, 3) all ends: the controls at their places, each other one by the similarity of those around it."""
+    """(M, 2, 3) all ends: the controls at their places, each other one by the similarity of those around it.
+
+    Ends that coincide in the metarig still do, at the place of the first control among them: Rigify insists on it.
+    """
     here = np.array([start[place] for place in controls])
     there = np.array(list(controls.values()))
-    goal = np.empty_like(start)
     small = (0.01 * float(np.ptp(here, axis=0).max())) ** 2
-    for place in np.ndindex(start.shape[:2]):
-        if place in controls:
-            goal[place] = controls[place]
-            continue
-        weight = 1 / (((here - start[place]) ** 2).sum(axis=1) + small) ** 2
+    points, number = merge_points(start.reshape(-1, 3), 1e-4 * float(np.ptp(start.reshape(-1, 3), axis=0).max()))
+    number = number.reshape(start.shape[:2])
+    goal = np.full(points.shape, np.nan)
+    for place, wanted in controls.items():
+        if np.isnan(goal[number[place]]).any():
+            goal[number[place]] = wanted
+    for index in np.flatnonzero(np.isnan(goal).any(axis=1)):
+        weight = 1 / (((here - points[index]) ** 2).sum(axis=1) + small) ** 2
         transform = similarity(here, there, weight)
-        goal[place] = transform[:, :3] @ start[place] + transform[:, 3]
-    return goal
-
-
-def _join(start: np.ndarray, goal: np.ndarray) -> np.ndarray:
-    """Tails that lie on another bone's head in the metarig lie on it again: connected bones stay in line."""
-    near = 1e-4 * float(np.ptp(start.reshape(-1, 3), axis=0).max())
-    for bone in range(len(start)):
-        gap = np.linalg.norm(start[:, HEAD] - start[bone, TAIL], axis=1)
-        if gap.min() < near:
-            goal[bone, TAIL] = goal[int(gap.argmin()), HEAD]
-    return goal
+        goal[index] = transform[:, :3] @ points[index] + transform[:, 3]
+    return goal[number]

@@ -46,7 +46,7 @@ def fit_joints(
     weights, trust = bone_weights[usable], onto_target.confidence[usable].astype(np.float64) + 1e-3
     whole = robust_similarity(vertices, goal, trust)
     extent = float(np.ptp(vertices, axis=0).max())
-    points, joint = _merge(bones.reshape(-1, 3).astype(np.float64), 1e-4 * extent)
+    points, joint = merge_points(bones.reshape(-1, 3).astype(np.float64), 1e-4 * extent)
     owned = []
     for index in range(len(points)):
         meeting = np.unique(np.flatnonzero(joint == index) // 2)
@@ -165,7 +165,7 @@ def similarity(start: np.ndarray, goal: np.ndarray, weight: np.ndarray) -> np.nd
     return np.column_stack([scale * rotation, aim - scale * rotation @ middle])
 
 
-def _merge(points: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
+def merge_points(points: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
     """Distinct points (P, 3), and for every input point the number of its distinct one."""
     _, first, number = np.unique(
         np.round(points / max(tolerance, 1e-30)), axis=0, return_index=True, return_inverse=True
