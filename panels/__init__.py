@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import bpy
 
-from . import rig, sidebar
+from . import pose, rig, sidebar, surface_transfers, texture
 
-CLASSES = (*sidebar.CLASSES, *rig.CLASSES)
+CLASSES = (*sidebar.CLASSES, *rig.CLASSES, *pose.CLASSES, *texture.CLASSES, *surface_transfers.CLASSES)
 
 
 def register() -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from .settings import FeatureSettings
 from .surface_ruler import SurfaceRuler
 
 Float64 = NDArray[np.float64]
+Match = Callable[[TriangleMesh, Features, TriangleMesh, Features], Correspondence]
 GROSS = 0.2  # of √area
 CLOSE = 0.01  # of the target's largest extent
 
@@ -71,7 +73,9 @@ class BenchmarkReport:
         return asdict(self)
 
 
-def run_benchmark(pack: Path, settings: FeatureSettings, samples: int, context: JobContext) -> BenchmarkReport:
+def run_benchmark(
+    pack: Path, settings: FeatureSettings, samples: int, context: JobContext, match: Match = match_surfaces
+) -> BenchmarkReport:
     """Features of every shape once, matches of every pair, and their errors.
 
     samples: points measured per pair, evenly taken from those it has; 0 for all. The pack's own up axis is used.
@@ -86,7 +90,7 @@ def run_benchmark(pack: Path, settings: FeatureSettings, samples: int, context: 
         (source, source_features), (target, target_features) = shapes.get(source_name), shapes.get(target_name)
         truth = read_truth(pack / truth_name, source, target)
         start = time.perf_counter()
-        found = match_surfaces(source, source_features, target, target_features)
+        found = match(source, source_features, target, target_features)
         match_s += time.perf_counter() - start
         errors.append(measure_pair(source_name, target_name, target, found, truth, samples))
     return BenchmarkReport(

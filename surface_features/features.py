@@ -15,9 +15,13 @@ from .progress import JobContext
 from .settings import FeatureSettings
 
 if TYPE_CHECKING:
+    from .backbones.backbone import Backbone
     from .cache import FeatureCache
+    from .lifting import Lifted
+    from .views.cameras import Cameras
+    from .views.render import Raycaster
 
-ALGORITHM_VERSION = 2  # raise it when the same input gives other features
+ALGORITHM_VERSION = 3  # raise it when the same input gives other features
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +66,11 @@ def compute_features(
 def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext) -> Features:
     from .backbones import load_backbone
     from .embedding.store import embed
-    from .lifting import lift
+    from .lifting import side_by_side
     from .preflight import preflight
     from .refinement import refine
-    from .views.cameras import place_cameras
-    from .views.render import Raycaster, render_views
+    from .views.cameras import close_ups, place_cameras
+    from .views.render import Raycaster
 
     with context.stage("preflight"):
         context.report(0.0, f"Checking {mesh.name}")
@@ -78,29 +82,44 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext)
     with context.stage("load"):
         context.report(0.03, "Loading the model")
         backbone = load_backbone(settings.backbone, settings.device)
-    with context.stage("render"):
-        context.report(0.05, f"Rendering {mesh.name}")
-        cameras = place_cameras(proxy.vertices, settings.views)
-        raycaster = Raycaster(proxy)
-        views = render_views(raycaster, cameras, backbone.checkpoint.image_size)
-    with context.stage("backbone"):
-        inner = context.span(0.2, 0.7)
-        inner.report(0.0, f"Looking at {mesh.name}")
-        cells = backbone.encode(
-            backbone.pictures(views), context.warn, lambda done: inner.report(done, f"Looking at {mesh.name}")
-        )
-    with context.stage("lift"):
-        shift = backbone.checkpoint.cell_shift
-        lifted = lift(raycaster, cameras, views, cells, shift, context.span(0.7, 0.9))
+    raycaster, cameras = Raycaster(proxy), place_cameras(proxy.vertices, settings.views)
+    looks, zoom = [cameras], backbone.checkpoint.close_up_zoom
+    if zoom:
+        looks.append(close_ups(proxy.vertices, cameras, zoom))
+    pictures = sum(len(look) for look in looks)
+    lifted, done = [], 0
+    for look in looks:
+        span = context.span(0.05 + 0.85 * done / pictures, 0.05 + 0.85 * (done + len(look)) / pictures)
+        lifted.append(_look(raycaster, look, backbone, span))
+        done += len(look)
+    known = side_by_side(lifted)
     if backbone.surface_context is not None:
         with context.stage("refine"):
-            lifted = refine(backbone.surface_context, proxy, lifted, context.span(0.9, 1.0))
-    values = lifted.values
+            known = refine(backbone.surface_context, proxy, known, context.span(0.9, 1.0))
+    values = known.values
     if settings.embedding:
         with context.stage("embed"):
             values = embed(Path(settings.embedding), backbone.fingerprint, values, settings.device)
     index = checked.proxy_vertex
-    return Features(values[index], lifted.confidence[index])
+    return Features(values[index], known.confidence[index])
+
+
+def _look(raycaster: Raycaster, cameras: Cameras, backbone: Backbone, context: JobContext) -> Lifted:
+    """Pictures from these cameras, their features, and those on the proxy's vertices."""
+    from .lifting import lift
+    from .views.render import render_views
+
+    name = raycaster.mesh.name
+    with context.stage("render"):
+        context.report(0.0, f"Rendering {name}")
+        views = render_views(raycaster, cameras, backbone.checkpoint.image_size)
+    with context.stage("backbone"):
+        inner = context.span(0.2, 0.7)
+        inner.report(0.0, f"Looking at {name}")
+        pictures = backbone.pictures(views)
+        cells = backbone.encode(pictures, context.warn, lambda done: inner.report(done, f"Looking at {name}"))
+    with context.stage("lift"):
+        return lift(raycaster, cameras, views, cells, backbone.checkpoint.cell_shift, context.span(0.7, 1.0))
 
 
 def to_z_up(mesh: TriangleMesh, up: str) -> TriangleMesh:

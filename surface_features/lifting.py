@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,9 +44,9 @@ def lift(
     total = np.zeros((len(mesh.vertices), cells.shape[-1]), np.float32)
     weight = np.zeros(len(mesh.vertices), np.float32)
     for index in range(len(cameras)):
-        matrix = _sampling_matrix(raycaster, cameras, views, index, cells.shape[1], cell_shift)
-        total += matrix @ cells[index].reshape(-1, cells.shape[-1])
-        weight += np.asarray(matrix.sum(axis=1)).ravel()
+        rows, matrix = _sampling_matrix(raycaster, cameras, views, index, cells.shape[1], cell_shift)
+        total[rows] += matrix @ cells[index].reshape(-1, cells.shape[-1])
+        weight[rows] += np.asarray(matrix.sum(axis=1)).ravel()
         context.report((index + 1) / len(cameras), "Lifting features onto the surface")
     length = np.linalg.norm(total, axis=1)
     seen = length > 1e-6
@@ -56,10 +57,16 @@ def lift(
     return Lifted(smooth_along_surface(mesh, fill_unseen(mesh, values, seen), confidence), confidence)
 
 
+def side_by_side(looks: Sequence[Lifted]) -> Lifted:
+    """What was seen from several distances, (V, D) each, as one (V, levels · D) unit feature."""
+    values = np.concatenate([look.values for look in looks], axis=1) / np.float32(np.sqrt(len(looks)))
+    return Lifted(values, np.mean([look.confidence for look in looks], axis=0))
+
+
 def _sampling_matrix(
     raycaster: Raycaster, cameras: Cameras, views: ViewBuffers, index: int, grid: int, cell_shift: float
-) -> sparse.csr_array:
-    """(V, G·G) weights with which each vertex reads the cells of one view."""
+) -> tuple[np.ndarray, sparse.csr_array]:
+    """Which vertices a view shows, (R,), and the weights (R, G·G) with which they read its cells."""
     mesh = raycaster.mesh
     back = cameras.rotations[index][2]
     cosine = np.abs(mesh.vertex_normals @ back)
@@ -83,12 +90,12 @@ def _sampling_matrix(
         apart = (cell_depth[i, j] - depth) / DEPTH_TOLERANCE
         share = bilinear * cosine[candidates] * np.exp(-0.5 * apart**2) * (inside & seen)
         keep = share > 1e-4
-        rows.append(candidates[keep])
+        rows.append(np.flatnonzero(keep))
         columns.append((i * grid + j)[keep])
         data.append(share[keep])
-    shape = (len(mesh.vertices), grid * grid)
     flat = [np.concatenate(x) for x in (data, rows, columns)]
-    return sparse.csr_array((flat[0].astype(np.float32), (flat[1], flat[2])), shape=shape)
+    shape = (len(candidates), grid * grid)
+    return candidates, sparse.csr_array((flat[0].astype(np.float32), (flat[1], flat[2])), shape=shape)
 
 
 def _cell_depths(depth: Float32, grid: int, cell_shift: float) -> Float32:

@@ -50,6 +50,18 @@ class FeatureSettings(_JsonSettings):
 
 
 @dataclass(frozen=True)
+class MotionSettings(_JsonSettings):
+    """How a clip is transferred.
+
+    smoothing: standard deviation, in frames, of a filter that looks both ways and so does not lag; 0 for none.
+    keep_feet: feet that stand on the floor are kept where they stand.
+    """
+
+    smoothing: float = 0.0
+    keep_feet: bool = True
+
+
+@dataclass(frozen=True)
 class WeightSettings(_JsonSettings):
     """How skin weights are transferred.
 
@@ -61,3 +73,33 @@ class WeightSettings(_JsonSettings):
     max_influences: int = 4
     min_confidence: float = 0.5
     prune_below: float = 0.01
+
+
+TEXTURE_SIZES = (256, 512, 1024, 2048, 4096, 8192)
+
+
+@dataclass(frozen=True)
+class TextureSettings(_JsonSettings):
+    """How textures are transferred.
+
+    size: width and height of the new images, in texels.
+    margin: how far the islands' colours go on beyond their outlines, in texels.
+    min_confidence: texels matched with less are filled in from their surroundings on the surface.
+    """
+
+    size: int = 2048
+    margin: int = 16
+    min_confidence: float = 0.15
+
+    def __post_init__(self) -> None:
+        if not TEXTURE_SIZES[0] <= self.size <= TEXTURE_SIZES[-1]:
+            raise BadInputError(
+                f"Texture size must be between {TEXTURE_SIZES[0]} and {TEXTURE_SIZES[-1]}, not {self.size}.",
+                fault="bad_setting",
+            )
+        if not 0 <= self.margin <= 256:
+            raise BadInputError(f"Margin must be between 0 and 256 texels, not {self.margin}.", fault="bad_setting")
+
+    def memory_mb(self, channels: int) -> float:
+        """About how much memory images with so many channels in all take while they are made, in megabytes."""
+        return (self.size**2 * (channels + 6) + 250e6) / 1e6

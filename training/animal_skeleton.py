@@ -38,7 +38,7 @@ def animal_template(data: Path) -> dict[str, NDArray]:
     built = [model.build(make_spec(*entry), AnimalPose()) for entry in SHAPES.values()]
     faces = built[0][1]
     stored = [vertices.astype(np.float16) for vertices, _ in built]
-    areas = np.min([TriangleMesh(vertices, faces).face_areas for vertices in stored], axis=0)
+    areas = np.min([TriangleMesh(vertices.astype(np.float32), faces).face_areas for vertices in stored], axis=0)
     faces = faces[areas > SMALLEST_FACE]  # the nets close to a point at their ends
     used = np.unique(faces)
     number = np.full(model.vertex_count, -1)

@@ -23,6 +23,8 @@ from .render_shards import GRID, IMAGE_SIZE
 from .train_backbone import Recipe, build_model
 from .train_surface import SurfaceRecipe
 
+CLOSE_UP_ZOOM = 1.8  # measured: one look closer takes an eighth off the error, two looks no more
+
 
 def export_backbone(checkpoint: Path, folder: Path) -> None:
     """The model of the training run's `checkpoint` becomes the checkpoint folder `folder`."""
@@ -41,6 +43,7 @@ def export_backbone(checkpoint: Path, folder: Path) -> None:
         "upsample": recipe.upsample,
         "dim": recipe.dim,
         "cell_shift": (step // 2 + 0.5) / step - 0.5,
+        "close_up_zoom": CLOSE_UP_ZOOM,
     }
     _write_promises(folder, promises, state["anchors"])
     print(f"{folder}: backbone trained for {state['seconds'] / 60:.0f} minutes, {state['steps']} steps")

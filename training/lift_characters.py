@@ -4,7 +4,7 @@
 What `training.train_surface` learns from. One .npz per character, named by kind and seed, with P points, of which the
 first L are landmarks (`surface_features.geometry.landmarks`) and the others are drawn by area:
 
-    features (P, D) float16, confidence (P,), positions (P, 3), normals (P, 3) float16: what the network will be told
+    features (P, levels · D), confidence (P,), positions (P, 3), normals (P, 3) float16: what the network will be told
     nearest (P,) int16, each point's landmark     distances (L, L) float16
     labels (P,) int16, the template vertex (−1 unknown)     twins (P,) int16, the point nearest to its twin's place
 """
@@ -33,7 +33,6 @@ from surface_features.settings import FeatureSettings
 from .export import export_backbone
 from .render_shards import CharacterSource
 
-KINDS = tuple(kind for kind in CharacterSource.KINDS if kind != "objects")
 LANDMARKS, OTHERS = 1024, 3072
 FIRST_SEED = 500_000  # apart from the backbone's characters: their features are better than a stranger's
 
@@ -53,7 +52,8 @@ def lift_character(job: tuple[Path, Path, str, int]) -> None:
     source, rng = _source(data, scratch / "rigs"), np.random.default_rng([seed, 0])
     drawn = source.sample(kind, rng)
     mesh = TriangleMesh(drawn.vertices, drawn.faces)
-    settings = FeatureSettings(backbone=str(scratch / "backbone"), views=int(rng.choice([16, 24])), device="cpu")
+    labels = np.full_like(drawn.labels, -1) if kind == "objects" else drawn.labels  # an object's are its own
+    settings = FeatureSettings(backbone=str(scratch / "backbone"), views=int(rng.choice([12, 16, 24])), device="cpu")
     try:
         checked = preflight(mesh)
         found = compute_features(mesh, settings)
@@ -61,7 +61,7 @@ def lift_character(job: tuple[Path, Path, str, int]) -> None:
         return
     proxy, artist = checked.proxy, checked.artist_vertex
     lifted = Lifted(found.values[artist], found.confidence[artist])
-    points = sample_points(proxy, lifted, drawn.labels[artist], source, rng)
+    points = sample_points(proxy, lifted, labels[artist], source, rng)
     partial = target.with_name(f".{target.stem}.partial.npz")
     np.savez(partial, **points)
     partial.rename(target)
@@ -79,7 +79,8 @@ def sample_points(
     labels = labels[rows]
     known = np.flatnonzero(labels >= 0)
     twins = np.arange(len(rows))
-    twins[known] = known[cKDTree(places[labels[known]]).query(places[mirror[labels[known]]])[1]]
+    if len(known):
+        twins[known] = known[cKDTree(places[labels[known]]).query(places[mirror[labels[known]]])[1]]
     features, confidence, positions, normals = (part[rows] for part in describe_points(proxy, lifted))
     return {
         "features": features.astype(np.float16),
@@ -101,6 +102,7 @@ def main() -> None:
     parser.add_argument("--procedural", type=int, default=160)
     parser.add_argument("--chibi", type=int, default=160)
     parser.add_argument("--animals", type=int, default=320)
+    parser.add_argument("--objects", type=int, default=64)
     parser.add_argument("--men", type=int, default=96)
     parser.add_argument("--kaykit", type=int, default=64)
     parser.add_argument("--beasts", type=int, default=128)
@@ -111,7 +113,7 @@ def main() -> None:
     (options.scratch / "lifted").mkdir(parents=True, exist_ok=True)
     jobs = [
         (options.data, options.scratch, kind, FIRST_SEED + options.first + number)
-        for kind in KINDS
+        for kind in CharacterSource.KINDS
         for number in range(getattr(options, kind))
     ]
     with multiprocessing.get_context("spawn").Pool(options.processes) as pool:

@@ -6,6 +6,7 @@ Their labels are landmarks of their own: two pictures of one object agree on the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -33,11 +34,19 @@ class ObjectSource:
         self._files = [path for path in found if path.suffix in ENDINGS]
         self._meshes: dict[Path, TriangleMesh] = {}
 
+    def all_meshes(self) -> Iterator[TriangleMesh]:
+        """Every object as it is, Z up, named by its file; those of many faces thinned."""
+        for path in self._files:
+            mesh = self._read(path)
+            yield TriangleMesh(mesh.vertices, mesh.faces, path.stem)
+
     def sample(self, rng: np.random.Generator) -> Labelled:
         """An object, deformed and roughened, Z up, labelled by its landmarks."""
         mesh = self._read(self._files[rng.integers(len(self._files))]) if rng.uniform() < 0.6 else random_pile(rng)
         labels = place_landmarks(mesh, LANDMARKS, seed=int(rng.integers(2**31))).nearest
-        deformed = Labelled(_deform(mesh.vertices, rng), mesh.faces.copy(), labels.astype(np.int64))
+        turn = Rotation.from_euler("z", rng.uniform(0, 2 * np.pi))
+        vertices = turn.apply(bend(mesh.vertices, rng)).astype(np.float32)
+        deformed = Labelled(vertices, mesh.faces.copy(), labels.astype(np.int64))
         roughen(deformed, rng, float(rng.choice([0.0, 0.6])))
         return deformed
 
@@ -78,10 +87,9 @@ def random_pile(rng: np.random.Generator) -> TriangleMesh:
     return TriangleMesh(np.concatenate(vertices).astype(np.float32), np.concatenate(faces))
 
 
-def _deform(vertices: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Stretched along the axes, bent by smooth waves, turned about the up axis."""
+def bend(vertices: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Stretched along the axes and bent by smooth waves. vertices: (V, 3)."""
     size = float(np.ptp(vertices, axis=0).max())
     stretched = vertices * np.exp(rng.normal(0, 0.2, 3))
     waves = np.sin(stretched @ rng.normal(size=(3, 3)) * 2 / size + rng.uniform(0, 6, 3))
-    bent = stretched + waves * size * rng.uniform(0, 0.06)
-    return Rotation.from_euler("z", rng.uniform(0, 2 * np.pi)).apply(bent).astype(np.float32)
+    return stretched + waves * size * rng.uniform(0, 0.06)

@@ -137,6 +137,10 @@ class CharacterSource:
         starts = np.cumsum([0, *(len(family.vertices) for family in self._families)])
         return np.concatenate([f.mirror + start for f, start in zip(self._families, starts[:-1], strict=True)])
 
+    def has(self, kind: str) -> bool:
+        """Whether there is data for this kind: rigged characters must have been read first."""
+        return kind not in SETS or kind in self.rigs.sets
+
     def sample(self, kind: str, rng: np.random.Generator) -> Labelled:
         if kind == "people":
             return sample_character(self.model, self.wardrobe, rng)

@@ -7,6 +7,7 @@ on the same side of its axis. Good to part level, not to the millimetre.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,11 +75,11 @@ class RigSource:
         """A character of a set in a clip's pose, a random one or both, stretched a little, Z up."""
         rigs = self.sets[name]
         rig = rigs[rng.integers(len(rigs))]
-        vertices = rig.vertices
         if len(rig.poses) and rng.uniform() < 0.7:
-            vertices = _skin(vertices, rig.weights, rig.poses[rng.integers(len(rig.poses))])
+            transforms = rig.poses[rng.integers(len(rig.poses))]
         else:
-            vertices = _skin(vertices, rig.weights, random_transforms(rig, rng, float(rng.uniform(0, 1))))
+            transforms = random_transforms(rig.joints, rig.parents, rig.heads, rng, float(rng.uniform(0, 1)))
+        vertices = _skin(rig.vertices, rig.weights, transforms)
         vertices = vertices * np.exp(rng.normal(0, 0.08, 3))
         return Labelled(vertices.astype(np.float32), rig.faces.copy(), rig.labels.copy())
 
@@ -154,10 +155,22 @@ def _place(points: np.ndarray, template: np.ndarray) -> np.ndarray:
     return cKDTree(in_box(template)).query(in_box(points))[1]
 
 
-def random_transforms(rig: Rig, rng: np.random.Generator, strength: float) -> np.ndarray:
+def pose_rig(arrays: Mapping[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    """(V, 3) float32 vertices of a file of `training.read_rigs` at a random moment of its clips; if none, at random."""
+    poses = arrays["poses"]
+    if len(poses):
+        transforms = poses[rng.integers(len(poses))]
+    else:
+        transforms = random_transforms(arrays["joints"].tolist(), arrays["parents"], arrays["heads"], rng, 0.6)
+    return _skin(arrays["vertices"], arrays["weights"], transforms).astype(np.float32)
+
+
+def random_transforms(
+    joints: Sequence[str], parents: np.ndarray, heads: np.ndarray, rng: np.random.Generator, strength: float
+) -> np.ndarray:
     """(J, 3, 4) every joint turned at random about its head; hinges and limbs more than the rest."""
-    transforms = np.empty((len(rig.joints), 3, 4))
-    for joint, (name, parent) in enumerate(zip(rig.joints, rig.parents, strict=True)):
+    transforms = np.empty((len(joints), 3, 4))
+    for joint, (name, parent) in enumerate(zip(joints, parents, strict=True)):
         stem = name.split(".")[0].rstrip("0123456789").lower()
         spread = {"upperarm": 40, "upperleg": 30, "frontshoulder": 18, "backleg": 22}.get(stem, 10)
         turn = Rotation.from_rotvec(np.radians(rng.normal(0, spread * strength, 3)))
@@ -169,7 +182,7 @@ def random_transforms(rig: Rig, rng: np.random.Generator, strength: float) -> np
         above = transforms[parent] if parent >= 0 else np.eye(4)[:3]
         own = turn.as_matrix()
         transforms[joint, :, :3] = above[:, :3] @ own
-        transforms[joint, :, 3] = above[:, :3] @ (rig.heads[joint] - own @ rig.heads[joint]) + above[:, 3]
+        transforms[joint, :, 3] = above[:, :3] @ (heads[joint] - own @ heads[joint]) + above[:, 3]
     return transforms
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from surface_features.backbones.surface_context import SurfaceContext, SurfaceContextConfig, SurfacePoints
@@ -28,7 +29,7 @@ from .template import Template, load_template
 class SurfaceRecipe:
     """Everything that decides the result besides data, seed and time."""
 
-    config: SurfaceContextConfig = field(default_factory=lambda: SurfaceContextConfig(dim=64))
+    config: SurfaceContextConfig = field(default_factory=lambda: SurfaceContextConfig(dim=64, levels=2))
     batch: int = 8
     points: int = 768
     temperature: float = 1 / 22
@@ -36,6 +37,7 @@ class SurfaceRecipe:
     weight_decay: float = 0.02
     warmup: float = 0.03
     corrupted: float = 0.5
+    keep_weight: float = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +75,8 @@ class Characters:
         among = rng.permutation(int(rng.integers(min(wanted, count), count + 1)) if augment else min(wanted, count))
         chosen = among[:wanted] if len(among) >= wanted else np.resize(among, wanted)
         known = np.flatnonzero(whole["labels"] >= 0)
+        if len(known) == 0:  # an object
+            known = np.arange(len(whole["labels"]))
         rows = rng.choice(known, recipe.points, replace=len(known) < recipe.points)
         distances = whole["distances"].astype(np.float32)[:, chosen]
         return Example(
@@ -127,23 +131,29 @@ class SurfaceTrainer:
         self.optimiser = torch.optim.AdamW(self.parameters, weight_decay=recipe.weight_decay, betas=(0.9, 0.98))
         self.seconds, self.steps = 0.0, 0
 
-    def loss(self, found: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        log_chance = self._logits(found, labels).log_softmax(dim=-1).gather(-1, self.near[labels])
-        return -(self.share[labels] * log_chance).sum(dim=-1).mean()
+    def loss(self, found: torch.Tensor, labels: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+        """Cross-entropy with the soft targets; objects' points, which have no label, are to stay as they were seen."""
+        known = labels >= 0
+        left_alone = 1 - (found[~known] * seen[~known]).sum(dim=-1)
+        label = labels[known]
+        log_chance = self._logits(found[known], label).log_softmax(dim=-1).gather(-1, self.near[label])
+        cross_entropy = -(self.share[label] * log_chance).sum(dim=-1)
+        return (cross_entropy.sum() + self.recipe.keep_weight * left_alone.sum()) / labels.numel()
 
     def wrong_sides(self, found: torch.Tensor, labels: torch.Tensor) -> float:
         """Share of the points off the middle whose best anchor lies on the other side of the body."""
+        found, labels = found[labels >= 0], labels[labels >= 0]
         expected, got = self.side[labels], self.anchor_side[self._logits(found, labels).argmax(dim=-1)]
         sided = expected != 0
-        return float((got[sided] == -expected[sided]).float().mean())
+        return float((got[sided] == -expected[sided]).float().mean()) if sided.any() else 0.0
 
     def _logits(self, found: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """(…, A), of the anchors of the points' own families."""
         logits = found @ nn.functional.normalize(self.anchors, dim=1).T / self.recipe.temperature
         return logits.masked_fill(self.anchor_family != self.family[labels][..., None], -torch.inf)
 
-    def correct(self, examples: list[Example]) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, N, D) corrected features and (B, N) labels."""
+    def correct(self, examples: list[Example]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """(B, N, D) corrected features, (B, N) labels and (B, N, D) features as they were seen."""
 
         def batch(name: str) -> torch.Tensor:
             return torch.from_numpy(np.stack([getattr(example, name) for example in examples]))
@@ -154,7 +164,8 @@ class SurfaceTrainer:
 
         with torch.autocast("cpu", dtype=torch.bfloat16):
             found = self.network(points("landmarks"), batch("distances"), points("points"), batch("nearest"))
-        return found.float(), batch("labels")
+        seen = self.network.average(torch.from_numpy(np.stack([example.points[0] for example in examples])))
+        return found.float(), batch("labels"), seen
 
     def step(self, examples: list[Example], progress: float) -> float:
         recipe = self.recipe
@@ -173,13 +184,13 @@ class SurfaceTrainer:
     def validate(self, characters: Characters) -> str:
         """Loss and wrong sides on the held-out characters, before and after the correction."""
         rng = np.random.default_rng(0)
-        rows = []
+        before, after = [], []
         for file in characters.held_out:
             example = characters.draw(file, self.recipe, rng, augment=False)
-            found, labels = self.correct([example])
-            before = torch.from_numpy(example.points[0])[None]
-            rows.append([f(x, labels) for x in (before, found) for f in (self.loss, self.wrong_sides)])
-        loss, sides, new_loss, new_sides = np.mean(rows, axis=0)
+            found, labels, seen = self.correct([example])
+            before.append((self.loss(seen, labels, seen), self.wrong_sides(seen, labels)))
+            after.append((self.loss(found, labels, seen), self.wrong_sides(found, labels)))
+        (loss, sides), (new_loss, new_sides) = np.mean(before, axis=0), np.mean(after, axis=0)
         return f"held out: loss {loss:.3f} → {new_loss:.3f}, wrong sides {sides:.2%} → {new_sides:.2%}"
 
     def save(self, path: Path) -> None:
@@ -222,6 +233,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="see training/README.md")
     parser.add_argument("--scratch", type=Path, required=True, help="where training.lift_characters left its files")
     parser.add_argument("--minutes", type=float, default=15.0, help="training time, over all resumed runs")
+    parser.add_argument("--start-from", type=Path, help="a model folder to go on from instead of random weights")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     template = load_template(load_families(options.data), options.scratch / "template.npz")
@@ -230,6 +242,8 @@ def main() -> None:
     checkpoint = options.scratch / "surface.pt"
     if checkpoint.exists():
         trainer.load(checkpoint)
+    elif options.start_from:
+        trainer.network.load_state_dict(load_file(options.start_from / "surface_context.safetensors"))
     characters = Characters(options.scratch / "lifted")
     if not characters.training:
         raise SystemExit(

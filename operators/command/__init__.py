@@ -11,10 +11,16 @@ import bpy
 
 from ...bridge.job import tell_failure
 from ...surface_features.errors import SurfaceFeaturesError
-from . import features, skinning
+from . import features, pose, skinning, surface_transfers, texture
 
 NAME = "surface_features"
-COMMANDS = (*features.COMMANDS, *skinning.COMMANDS)
+COMMANDS = (
+    *features.COMMANDS,
+    *skinning.COMMANDS,
+    *pose.COMMANDS,
+    *texture.COMMANDS,
+    *surface_transfers.COMMANDS,
+)
 _handles: list[object] = []
 
 

@@ -20,20 +20,25 @@ SLOPES = (0.0, 4.0, 12.0, 32.0)  # of a head's attention logits, per √area of 
 
 @dataclass(frozen=True)
 class SurfaceContextConfig:
-    """Shape of the network; stored with its weights. landmarks: how many are placed at inference."""
+    """Shape of the network; stored with its weights.
+
+    dim: of the features that come out. landmarks: how many are placed at inference. levels: from how many distances the
+    surface was seen; so many features of `dim` follow one another in what comes in.
+    """
 
     dim: int
     width: int = 128
     layers: int = 3
     landmarks: int = 512
+    levels: int = 1
 
 
 @dataclass(frozen=True, eq=False)
 class SurfacePoints:
     """What is known of points of a surface, batched.
 
-    features: (B, N, D) unit vectors. confidence: (B, N) 0…1. positions: (B, N, 3), Z up, centred, largest extent 2.
-    normals: (B, N, 3) unit vectors.
+    features: (B, N, levels · D) unit vectors. confidence: (B, N) 0…1. positions: (B, N, 3), Z up, centred, largest
+    extent 2. normals: (B, N, 3) unit vectors.
     """
 
     features: torch.Tensor
@@ -48,7 +53,7 @@ class SurfaceContext(nn.Module):
     def __init__(self, config: SurfaceContextConfig) -> None:
         super().__init__()
         self.config = config
-        self.embed = nn.Linear(config.dim + 1 + 3 + 3 + 6 * OCTAVES, config.width)
+        self.embed = nn.Linear(config.levels * config.dim + 1 + 3 + 3 + 6 * OCTAVES, config.width)
         self.blocks = nn.ModuleList(_Block(config.width) for _ in range(config.layers))
         self.read = _Block(config.width)
         self.norm = nn.LayerNorm(config.width)
@@ -79,13 +84,18 @@ class SurfaceContext(nn.Module):
         """(B, N, D) corrected unit features of points that read the landmarks' `context`."""
         rows = torch.gather(distances, 1, nearest[..., None].expand(-1, -1, distances.shape[2]))
         found = self.read(self._tokens(points), context, _bias(rows))
-        return nn.functional.normalize(points.features + self.correct(self.norm(found)).float(), dim=-1)
+        seen = self.average(points.features)
+        return nn.functional.normalize(seen + self.correct(self.norm(found)).float(), dim=-1)
+
+    def average(self, features: torch.Tensor) -> torch.Tensor:
+        """(…, levels · D) → (…, D) unit vectors, the mean of what was seen from every distance."""
+        return nn.functional.normalize(features.unflatten(-1, (self.config.levels, -1)).sum(dim=-2), dim=-1)
 
     def _tokens(self, points: SurfacePoints) -> torch.Tensor:
         octaves = math.pi * 2.0 ** torch.arange(OCTAVES, device=points.positions.device)
         waves = (points.positions[..., None] * octaves).flatten(-2)
         known = (
-            points.features * math.sqrt(self.config.dim),  # unit variance
+            points.features * math.sqrt(points.features.shape[-1]),  # unit variance
             points.confidence[..., None],
             points.positions,
             points.normals,

@@ -81,3 +81,23 @@ def place_cameras(vertices: Float32, count: int, margin: float = 1.05) -> Camera
         half_sizes.append(max(high[0] - low[0], high[1] - low[1]) / 2)
     half_size = max(max(half_sizes) * margin, np.finfo(np.float32).tiny)
     return Cameras(rotations, np.asarray(centres, np.float32), np.full(count, half_size, np.float32))
+
+
+def close_ups(vertices: Float32, cameras: Cameras, zoom: float) -> Cameras:
+    """Every camera again in four quarters of its picture, `zoom` times as large (below 2 they overlap).
+
+    vertices: (V, 3) float32. Quarters without a vertex are left out; the others look at their vertices' median depth,
+    or the depth of a long body's ends would not fit into the picture.
+    """
+    rotations, centres, half_sizes = [], [], []
+    for index in range(len(cameras)):
+        place = cameras.project(vertices, index)
+        right, up, back = cameras.rotations[index] * cameras.half_sizes[index]
+        for x, y in np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)]) * (1 - 1 / zoom):
+            inside = (np.abs(place[:, :2] - (x, y)) < 1 / zoom).all(axis=1)
+            if inside.any():
+                depth = np.median(place[inside, 2])
+                rotations.append(cameras.rotations[index])
+                centres.append(cameras.centres[index] + x * right + y * up + depth * back)
+                half_sizes.append(cameras.half_sizes[index] / zoom)
+    return Cameras(np.array(rotations), np.array(centres, np.float32), np.array(half_sizes, np.float32))

@@ -13,7 +13,7 @@ from surface_features.backbones import load_backbone
 from surface_features.backbones.surface_context import SurfaceContext, SurfaceContextConfig
 from surface_features.errors import BackboneError
 from surface_features.features import compute_features
-from surface_features.lifting import Lifted
+from surface_features.lifting import Lifted, side_by_side
 from surface_features.mesh import TriangleMesh
 from surface_features.progress import JobContext
 from surface_features.refinement import describe_points, refine
@@ -43,6 +43,18 @@ def test_an_untrained_network_changes_nothing():
     refined = refine(SurfaceContext(SurfaceContextConfig(16, width=32, layers=2)), sphere, lifted, JobContext())
     assert np.allclose(refined.values, lifted.values, atol=1e-3)
     assert np.array_equal(refined.confidence, lifted.confidence)
+
+
+def test_a_surface_seen_from_two_distances_becomes_one_feature():
+    sphere = icosphere(3)
+    looks = [some_features(sphere), some_features(sphere)]
+    looks[1].values[:] = looks[1].values[:, ::-1]
+    both = side_by_side(looks)
+    assert np.allclose(np.linalg.norm(both.values, axis=1), 1, atol=1e-5)
+    network = SurfaceContext(SurfaceContextConfig(16, width=32, layers=2, levels=2))
+    refined = refine(network, sphere, both, JobContext())
+    mean = looks[0].values + looks[1].values
+    assert np.allclose(refined.values, mean / np.linalg.norm(mean, axis=1, keepdims=True), atol=1e-3)
 
 
 def test_vertices_in_parts_get_what_they_get_together(monkeypatch):

@@ -4,7 +4,7 @@
 import numpy as np
 
 from surface_features.mesh import TriangleMesh
-from surface_features.views.cameras import fibonacci_directions, look_from, place_cameras
+from surface_features.views.cameras import close_ups, fibonacci_directions, look_from, place_cameras
 from surface_features.views.render import Raycaster, render_views
 
 from .shapes import box, icosphere
@@ -32,6 +32,19 @@ def test_every_camera_sees_the_whole_mesh():
     cameras = place_cameras(mesh.vertices, 24)
     for index in range(24):
         assert np.abs(cameras.project(mesh.vertices, index)[:, :2]).max() <= 1
+
+
+def test_close_ups_show_every_vertex_larger_and_with_its_depth():
+    mesh = box((0.3, 4.0, 1.0))
+    cameras = place_cameras(mesh.vertices, 12)
+    closer = close_ups(mesh.vertices, cameras, 1.8)
+    assert np.allclose(closer.half_sizes, cameras.half_sizes[0] / 1.8)
+    assert len(closer) < 4 * len(cameras)  # empty corners are not looked at
+    shown = [np.abs(closer.project(mesh.vertices, index)) < 1 for index in range(len(closer))]
+    inside = np.array([place[:, :2].all(axis=1) for place in shown])
+    assert inside.any(axis=1).all()
+    assert (inside.sum(axis=0) >= len(cameras)).all()
+    assert np.mean([place[seen, 2].mean() for place, seen in zip(shown, inside, strict=True)]) > 0.8
 
 
 def test_a_sphere_is_a_disc_with_round_normals():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The scene's settings, and the frozen dataclass that jobs are made from."""
+"""The scene's settings, and the frozen dataclasses that jobs are made from; each transfer has a module of its own."""
 
 from __future__ import annotations
 
@@ -8,8 +8,24 @@ from typing import Any
 
 import bpy
 
-from .preferences import get_preferences
-from .surface_features.settings import FeatureSettings, WeightSettings
+from ..bridge.attributes import What
+from ..preferences import get_preferences
+from ..surface_features.settings import FeatureSettings, WeightSettings
+from . import pose, texture
+from .pose import PoseTransferSettings
+from .rig import RigSettings
+from .texture import SurfaceFeaturesTextureSettings, TextureOptions
+
+__all__ = [
+    "JobSettings",
+    "RigSettings",
+    "SurfaceFeaturesSettings",
+    "TextureOptions",
+    "get_settings",
+    "job_settings",
+    "register",
+    "unregister",
+]
 
 
 @dataclass(frozen=True)
@@ -24,24 +40,6 @@ class JobSettings:
     @property
     def cache_params(self) -> dict[str, Any]:
         return {"cache_folder": self.cache_folder, "cache_size_mb": self.cache_size_mb}
-
-
-@dataclass(frozen=True)
-class RigSettings:
-    """Where *Rig* takes its skeleton from.
-
-    rig_from: "AUTO", "SOURCE", "HUMAN" or "QUADRUPED". skeleton: "PLAIN", "UNREAL", "MIXAMO", "RIGIFY" or "METARIG".
-    together: selected meshes that touch are one character.
-    """
-
-    rig_from: str = "AUTO"
-    skeleton: str = "PLAIN"
-    together: bool = True
-
-    @property
-    def kind(self) -> str:
-        """The preset as the engine knows it."""
-        return self.rig_from.lower() if self.rig_from in ("HUMAN", "QUADRUPED") else "auto"
 
 
 class SurfaceFeaturesSettings(bpy.types.PropertyGroup):
@@ -83,6 +81,7 @@ class SurfaceFeaturesSettings(bpy.types.PropertyGroup):
         default=False,
     )
 
+    texture: bpy.props.PointerProperty(type=SurfaceFeaturesTextureSettings)  # type: ignore[valid-type]
     rig_from: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Rig From",
         description="Where the skeleton comes from",
@@ -116,6 +115,16 @@ class SurfaceFeaturesSettings(bpy.types.PropertyGroup):
         default=RigSettings.together,
     )
 
+    pose: bpy.props.PointerProperty(type=PoseTransferSettings)  # type: ignore[valid-type]
+
+    attribute_kinds: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Data",
+        description="Kinds of data that Transfer Attributes carries over",
+        items=[(one.name, *one.value, 1 << index) for index, one in enumerate(What)],
+        options={"ENUM_FLAG"},
+        default={"GROUPS", "COLOURS", "ATTRIBUTES"},
+    )
+
     def rig_settings(self) -> RigSettings:
         return RigSettings(rig_from=self.rig_from, skeleton=self.skeleton, together=self.together)
 
@@ -140,11 +149,16 @@ def job_settings(context: bpy.types.Context) -> JobSettings:
     )
 
 
+CLASSES = (*pose.CLASSES, *texture.CLASSES, SurfaceFeaturesSettings)
+
+
 def register() -> None:
-    bpy.utils.register_class(SurfaceFeaturesSettings)
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
     bpy.types.Scene.surface_features = bpy.props.PointerProperty(type=SurfaceFeaturesSettings)
 
 
 def unregister() -> None:
     del bpy.types.Scene.surface_features
-    bpy.utils.unregister_class(SurfaceFeaturesSettings)
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Parts, sides, fingers and legs of rigged characters: `python -m benchmarks.characters --rigs DIR --set men`.
+
+Every character of a set is matched to the next one, which stands in another pose (`training.read_rigs` made the
+folder). A vertex counts as right where its match is moved by the same part of the skeleton. For an honest figure the
+set, or the species, is left out of training (`training.render_shards --men 0`, …).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from surface_features.correspondence import match_surfaces
+from surface_features.features import compute_features
+from surface_features.mesh import TriangleMesh
+from surface_features.settings import FeatureSettings
+from training.rigs import SETS, pose_rig, region_of_joint
+
+FIRST_SEED = 1_000_000
+FINGERS = ("Index", "Middle", "Ring", "Pinky", "Thumb")
+LEGS = ("foreleg", "hindleg")
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Shares 0…1, nan where there is nothing to tell apart.
+
+    parts: vertices matched to the same part of the body, sides counted. wrong_side: limb vertices matched to the twin
+    of their part. fingers: finger vertices matched to the same finger. legs: leg vertices matched to the same leg.
+    """
+
+    parts: float
+    wrong_side: float
+    fingers: float
+    legs: float
+
+
+def measure(source: dict[str, Any], target: dict[str, Any], names: dict[str, str], seed: int, backbone: str) -> Shares:
+    """Of the target's vertices, matched to the source, whose rest pose they do not share."""
+    rng = np.random.default_rng(seed)
+    meshes = [
+        TriangleMesh(source["vertices"], source["faces"], "source"),
+        TriangleMesh(pose_rig(target, rng), target["faces"], "target"),
+    ]
+    settings = FeatureSettings(backbone=backbone)
+    start, goal = (compute_features(mesh, settings) for mesh in meshes)
+    found = match_surfaces(meshes[1], goal, meshes[0], start)
+    corner = meshes[0].faces[found.face, found.bary.argmax(axis=1)]
+    expected, got = _joints(target), _joints(source)[corner]
+    return compare(expected, got, names)
+
+
+def compare(expected: np.ndarray, got: np.ndarray, names: dict[str, str]) -> Shares:
+    """expected, got: (V,) names of the joints that move a vertex and its match most."""
+    parts, found = (np.array([region_of_joint(name, names) or "" for name in joints]) for joints in (expected, got))
+    known = parts != ""
+    sided = np.char.endswith(parts, ".L") | np.char.endswith(parts, ".R")
+    finger = np.array([name.startswith(FINGERS) for name in expected])
+    leg = np.array([part.startswith(LEGS) for part in parts])
+    return Shares(
+        parts=_share((parts == found)[known]),
+        wrong_side=_share((found == np.array([_twin(part) for part in parts]))[sided]),
+        fingers=_share((np.array([_finger(n) for n in expected]) == np.array([_finger(n) for n in got]))[finger]),
+        legs=_share((np.array([_leg(p) for p in parts]) == np.array([_leg(p) for p in found]))[leg]),
+    )
+
+
+def _joints(rig: dict[str, Any]) -> np.ndarray:
+    return np.array(rig["joints"])[rig["weights"].argmax(axis=1)]
+
+
+def _twin(part: str) -> str:
+    return part.replace(".L", ".?").replace(".R", ".L").replace(".?", ".R")
+
+
+def _finger(joint: str) -> str:
+    """`Index3.L` → `Index.L`."""
+    stem, _, side = joint.partition(".")
+    return f"{stem.rstrip('0123456789')}.{side}"
+
+
+def _leg(part: str) -> str:
+    """`foreleg.2.L` → `foreleg.L`."""
+    return f"{part.split('.')[0]}.{part[-1:]}" if part.startswith(LEGS) else ""
+
+
+def _share(right: np.ndarray) -> float:
+    return float(right.mean()) if len(right) else float("nan")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure parts, sides, fingers and legs on rigged characters.")
+    parser.add_argument("--rigs", type=Path, required=True, help="the folder rigs/ that training.read_rigs wrote")
+    parser.add_argument("--set", choices=sorted(SETS), required=True)
+    parser.add_argument("--backbone", default="bundled")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    rigs = {}
+    for path in sorted(options.rigs.glob(f"{options.set}_*.npz")):
+        with np.load(path) as stored:
+            rigs[path.stem.partition("_")[2]] = {name: stored[name] for name in stored.files}
+    if len(rigs) < 2:
+        parser.error(f"{options.rigs} has no two characters of {options.set}: run python -m training.read_rigs first")
+    rows, order = {}, list(rigs)
+    print(f"{'pair':34s} parts %  wrong side %  fingers %  legs %")
+    for number, name in enumerate(order):
+        other = order[(number + 1) % len(order)]
+        pair = f"{name} → {other}"
+        rows[pair] = measure(rigs[name], rigs[other], SETS[options.set], FIRST_SEED + number, options.backbone)
+        print(_line(pair, rows[pair]), flush=True)
+    columns = np.array([list(asdict(row).values()) for row in rows.values()], np.float64)
+    known = np.isfinite(columns)
+    mean = np.where(known, columns, 0).sum(axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan)
+    overall = Shares(*mean.tolist())
+    print(_line("all", overall))
+    if options.json:
+        pairs = {pair: asdict(row) for pair, row in rows.items()}
+        options.json.write_text(json.dumps({"set": options.set, "all": asdict(overall), "pairs": pairs}, indent=1))
+
+
+def _line(name: str, row: Shares) -> str:
+    values = [100 * value for value in asdict(row).values()]
+    return f"{name:34s} {values[0]:7.1f}  {values[1]:12.1f}  {values[2]:9.1f}  {values[3]:6.1f}"
+
+
+if __name__ == "__main__":
+    main()

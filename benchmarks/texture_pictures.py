@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pictures of transferred textures: `python -m benchmarks.texture_pictures --data DATA --out docs/images`.
+
+The knight's texture on a barbarian, and a checker of letters on a held-out person, each beside where it came from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.kaykit_weights import HELD
+from examples.installed_extension import disable, install, quiet, select
+
+SIDE = 480
+
+
+def read_character(path: Path) -> Any:
+    """A character without what it holds, as one unrigged object with its materials and UV map."""
+    import bpy
+
+    bpy.ops.import_scene.gltf(filepath=str(path))
+    imported = list(bpy.context.selected_objects)
+    parts = [obj for obj in imported if obj.type == "MESH" and not obj.parent_bone.startswith(HELD)]
+    parts = [obj for obj in parts if not obj.name.startswith("Icosphere")]
+    next(obj for obj in imported if obj.type == "ARMATURE").data.pose_position = "REST"
+    bpy.context.view_layer.update()
+    for part in parts:
+        world = part.matrix_world.copy()
+        part.modifiers.clear()
+        part.parent = None
+        part.matrix_world = world
+    with bpy.context.temp_override(active_object=parts[0], selected_editable_objects=parts):
+        bpy.ops.object.join()
+    for obj in imported:
+        if obj not in parts:
+            bpy.data.objects.remove(obj)
+    parts[0].name = path.stem
+    return parts[0]
+
+
+def plain_person(data: Path, seed: int, name: str, *, painted: bool) -> Any:
+    """A held-out person; the painted one wears the letters on MakeHuman's own UV map."""
+    import bpy
+
+    from benchmarks.texture_transfer import FIRST_HELD_OUT_SEED, body_uv, letters
+    from training.humans import HumanModel, pose_person, sample_pose, to_z_up
+
+    model, rng = HumanModel(data), np.random.default_rng(FIRST_HELD_OUT_SEED + seed)
+    person = model.sample_person(rng)
+    posed = pose_person(model, person, sample_pose(model, person, rng, float(rng.uniform(0.3, 1.0))))
+    mesh = bpy.data.meshes.new(name)
+    mesh.from_pydata(to_z_up(posed[: model.body_vertex_count]).tolist(), [], model.body_faces.tolist())
+    obj = bpy.data.objects.new(name, mesh)
+    bpy.context.scene.collection.objects.link(obj)
+    mesh.shade_smooth()
+    if painted:
+        mesh.uv_layers.new(name="UVMap").data.foreach_set("uv", body_uv(data).ravel())
+        pixels = letters()
+        image = bpy.data.images.new("Letters", *pixels.shape[1::-1])
+        rgba = np.ones((*pixels.shape[:2], 4), np.float32)
+        rgba[..., :3] = pixels / np.float32(255)
+        image.pixels.foreach_set(rgba.ravel())
+        image.pack()
+        material = bpy.data.materials.new("Letters")
+        material.use_nodes = True
+        node = material.node_tree.nodes.new("ShaderNodeTexImage")
+        node.image = image
+        shader = material.node_tree.nodes["Principled BSDF"]
+        material.node_tree.links.new(node.outputs["Color"], shader.inputs["Base Color"])
+        mesh.materials.append(material)
+    return obj
+
+
+def photograph(obj: Any, path: Path, turn_degrees: float) -> Any:
+    """Render one object alone with its own materials; returns a PIL image."""
+    import bpy
+    from mathutils import Vector
+    from PIL import Image
+
+    scene = bpy.context.scene
+    for other in scene.objects:
+        other.hide_render = other.type == "MESH" and other != obj
+    points = np.array([obj.matrix_world @ vertex.co for vertex in obj.data.vertices])
+    low, high = points.min(0), points.max(0)
+    turn = np.radians(turn_degrees)
+    away = Vector((np.sin(turn), -np.cos(turn), 0.12)).normalized()
+    scene.camera.location = Vector(((low + high) / 2).tolist()) + 10 * away
+    scene.camera.rotation_euler = (-away).to_track_quat("-Z", "Y").to_euler()
+    scene.camera.data.ortho_scale = 1.08 * float(max(high - low))
+    scene.render.filepath = str(path)
+    bpy.ops.render.render(write_still=True)
+    with Image.open(path) as image:
+        return image.convert("RGB").copy()
+
+
+def show(source: Any, target: Any, out: Path, folder: Path) -> None:
+    """Transfer, and save source and target from the front and from behind."""
+    import bpy
+    from PIL import Image
+
+    bpy.context.scene.surface_features.texture.new_uvs = True
+    select(source, target)
+    bpy.ops.surface_features.transfer_texture(replace=True)
+    views = [photograph(obj, folder / "view.png", turn) for obj in (source, target) for turn in (20, 200)]
+    sheet = Image.new("RGB", (SIDE * len(views), SIDE))
+    for index, view in enumerate(views):
+        sheet.paste(view, (SIDE * index, 0))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    sheet.quantize(128).save(out, optimize=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Pictures of transferred textures.")
+    default = os.environ.get("SURFACE_FEATURES_DATA", "../shared/data")
+    parser.add_argument("--data", type=Path, default=Path(default), help="data folder (SURFACE_FEATURES_DATA)")
+    parser.add_argument("--out", type=Path, default=Path("docs/images"))
+    options = parser.parse_args()
+    if not (options.data / "kaykit" / "Knight.glb").is_file():
+        parser.error(f"{options.data} has no kaykit/Knight.glb: give the data folder with --data")
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "blender.log"
+        with quiet(log):
+            install(Path(folder) / "user")
+            from examples.blender_scene import set_up_stage
+
+            set_up_stage(SIDE, 24)
+            knight, barbarian = (
+                read_character(options.data.resolve() / "kaykit" / f"{name}.glb") for name in ("Knight", "Barbarian")
+            )
+            barbarian.data.materials.clear()
+            show(knight, barbarian, options.out / "knight_on_barbarian.png", Path(folder))
+            written, blank = [plain_person(options.data, seed, name, painted=painted)
+                      for seed, name, painted in ((0, "Written", True), (1, "Blank", False))]  # fmt: skip
+            show(written, blank, options.out / "letters_on_person.png", Path(folder))
+        print("\n".join(line for line in log.read_text().splitlines() if line.startswith(("Info: ", "Warning: "))))
+        disable()
+
+
+if __name__ == "__main__":
+    main()
