@@ -58,3 +58,9 @@ def set_action(obj: bpy.types.Object, action: Any) -> None:
         fitting = [slot for slot in action.slots if slot.target_id_type in ("OBJECT", "UNSPECIFIED")]
         if fitting:
             data.action_slot = fitting[0]
+
+
+def is_selected(bone: bpy.types.PoseBone) -> bool:
+    """Whether a bone is selected in Pose Mode; the flag moved from the bone to the pose bone in 5.0."""
+    own = getattr(bone, "select", None)
+    return bool(bone.bone.select if own is None else own)

@@ -47,6 +47,18 @@ def read_whole_mesh(obj: bpy.types.Object) -> WholeMesh:
     return WholeMesh(_to_world(obj, vertices, faces), own_count, origin, swapped)
 
 
+def join_wholes(first: WholeMesh, second: WholeMesh) -> WholeMesh:
+    """Two meshes of one character as one; only the first one's `own_count` is kept, as of a mesh that is only read."""
+    count = len(first.mesh.vertices)
+    mesh = TriangleMesh(
+        np.concatenate([first.mesh.vertices, second.mesh.vertices]),
+        np.concatenate([first.mesh.faces, second.mesh.faces + count]),
+        first.mesh.name,
+    )
+    origin = np.concatenate([first.origin, second.origin + count]).astype(np.int32)
+    return WholeMesh(mesh, first.own_count, origin, np.concatenate([first.swapped, second.swapped]))
+
+
 def vertex_count(obj: bpy.types.Object) -> int:
     """Number of the artist's vertices, in Edit Mode as of the last synchronisation."""
     return len(_mesh(obj).vertices)

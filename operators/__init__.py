@@ -13,8 +13,10 @@ from . import (
     features,
     jobs,
     picture,
+    pins,
     rig,
     segment_parts,
+    skinning_model,
     transfer_attributes,
     transfer_keypoints,
     transfer_motion,
@@ -22,6 +24,7 @@ from . import (
     transfer_shape_keys,
     transfer_texture,
     transfer_weights,
+    weight_quality,
 )
 
 CLASSES = (
@@ -30,6 +33,9 @@ CLASSES = (
     *transfer_weights.CLASSES,
     *rig.CLASSES,
     *segment_parts.CLASSES,
+    *skinning_model.CLASSES,
+    *pins.CLASSES,
+    *weight_quality.CLASSES,
     *transfer_texture.CLASSES,
     *transfer_pose.CLASSES,
     *transfer_motion.CLASSES,

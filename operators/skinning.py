@@ -11,7 +11,7 @@ import bpy
 import numpy as np
 
 from ..bridge.armature import deform_bones, ensure_armature_modifier, find_armature, other_armature
-from ..bridge.mesh import WholeMesh, read_whole_mesh
+from ..bridge.mesh import WholeMesh, join_wholes, read_whole_mesh
 from ..bridge.scene import SentObject, check_editable
 from ..bridge.weights import groups_with_weights, locked_groups, read_weights, weights_on_whole, write_weights
 from ..properties import JobSettings
@@ -57,8 +57,10 @@ class Targets:
         return self.sent + tuple(sent for group in self.sharing for sent in group)
 
 
-def read_skin(source: bpy.types.Object) -> Skin:
-    """Raises `BadInputError` for a source without an armature, or without weights for its bones."""
+def read_skin(source: bpy.types.Object, parts: Sequence[bpy.types.Object] = ()) -> Skin:
+    """parts: other meshes of the same character, deformed by the same armature.
+
+    Raises `BadInputError` for a source without an armature, or without weights for its bones."""
     armature = find_armature(source)
     if armature is None:
         raise BadInputError(
@@ -67,7 +69,9 @@ def read_skin(source: bpy.types.Object) -> Skin:
             fault="no_armature",
         )
     bones = deform_bones(armature)
-    columns = groups_with_weights(source, bones)
+    shapes = (source, *parts)
+    weighted = {name for obj in shapes for name in groups_with_weights(obj, bones)}
+    columns = [name for name in bones if name in weighted]
     if not columns:
         raise BadInputError(
             f"{source.name}: no vertex has a weight for any bone of {armature.name}. Weight-paint the source first.",
@@ -75,14 +79,25 @@ def read_skin(source: bpy.types.Object) -> Skin:
         )
     whole = read_whole_mesh(source)
     weights = weights_on_whole(whole, read_weights(source, columns), columns)
+    for obj in parts:
+        part = read_whole_mesh(obj)
+        weights = np.concatenate([weights, weights_on_whole(part, read_weights(obj, columns), columns)])
+        whole = join_wholes(whole, part)
     sent = SentObject.remember(armature, written=False)
     return Skin(source.name, sent, tuple(bones), tuple(columns), whole, weights)
 
 
 def read_targets(
-    source: bpy.types.Object, others: Sequence[bpy.types.Object], bones: Sequence[str], *, replace: bool
+    source: bpy.types.Object,
+    others: Sequence[bpy.types.Object],
+    bones: Sequence[str],
+    *,
+    replace: bool,
+    keep_locked: bool = False,
 ) -> Targets:
     """Choose the targets among the other selected objects; each that cannot be one is left out with a warning.
+
+    keep_locked: locked vertex groups are no reason to refuse a target, because they will be left alone.
 
     Raises `BadInputError` where none is left: with the one reason, or with all of them.
     """
@@ -99,7 +114,7 @@ def read_targets(
     for obj in meshes:
         twin = next((index for index, other in enumerate(chosen) if other.data == obj.data), None)
         try:
-            _check_target(obj, source, armature, bones, replace=replace)
+            _check_target(obj, source, armature, bones, replace=replace, keep_locked=keep_locked)
         except BadInputError as error:
             refusals.append(str(error))
             continue
@@ -130,17 +145,23 @@ def _check_target(
     bones: Sequence[str],
     *,
     replace: bool,
+    keep_locked: bool,
 ) -> None:
     if obj.data == source.data:
         raise BadInputError(
             f"{obj.name}: skipped, it shares its mesh with the source. Make it single-user first.", fault="same_mesh"
         )
     check_editable(obj)
-    check_free(obj, armature, bones, replace=replace)
+    check_free(obj, armature, bones, replace=replace, keep_locked=keep_locked)
 
 
 def check_free(
-    obj: bpy.types.Object, armature: bpy.types.Object | None, bones: Sequence[str], *, replace: bool
+    obj: bpy.types.Object,
+    armature: bpy.types.Object | None,
+    bones: Sequence[str],
+    *,
+    replace: bool,
+    keep_locked: bool = False,
 ) -> None:
     """Raises `BadInputError` for a mesh whose present skin would be overwritten without the user's word for it.
 
@@ -148,14 +169,14 @@ def check_free(
     modifier. Other vertex groups are never touched, locked ones only by the user.
     """
     locked = locked_groups(obj, bones)
-    if locked:
+    if locked and not keep_locked:
         raise BadInputError(
             f"{obj.name}: {len(locked)} of the vertex groups are locked (“{locked[0]}”). Unlock them and run again.",
             fault="locked_groups",
         )
     if replace:
         return
-    existing = groups_with_weights(obj, bones)
+    existing = groups_with_weights(obj, [name for name in bones if name not in locked])
     if existing:
         raise BadInputError(
             f"{obj.name}: already has weights for {len(existing)} bones (“{existing[0]}”). "
@@ -186,6 +207,7 @@ def transfer_params(skin: Skin, targets: Targets, settings: JobSettings) -> dict
     """Parameters of the tasks “transfer_weights” and “rig”."""
     return {
         "source_name": skin.name,
+        "bone_names": list(skin.columns),
         "target_names": [sent.name for sent in targets.sent],
         "feature_settings": settings.features.to_json(),
         "weight_settings": settings.weights.to_json(),

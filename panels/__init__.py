@@ -5,9 +5,17 @@ from __future__ import annotations
 
 import bpy
 
-from . import parts, pose, rig, sidebar, surface_transfers, texture
+from . import parts, pose, rig, sidebar, surface_transfers, texture, weights
 
-CLASSES = (*sidebar.CLASSES, *rig.CLASSES, *pose.CLASSES, *texture.CLASSES, *surface_transfers.CLASSES, *parts.CLASSES)
+CLASSES = (
+    *sidebar.CLASSES,
+    *weights.CLASSES,
+    *rig.CLASSES,
+    *pose.CLASSES,
+    *texture.CLASSES,
+    *surface_transfers.CLASSES,
+    *parts.CLASSES,
+)
 
 
 def register() -> None:

@@ -88,20 +88,6 @@ class SURFACE_FEATURES_PT_transfer(SidebarPanel, bpy.types.Panel):
         self.layout.prop(settings, "replace")
 
 
-class SURFACE_FEATURES_PT_weight_settings(SidebarPanel, bpy.types.Panel):
-    bl_idname = "SURFACE_FEATURES_PT_weight_settings"
-    bl_parent_id = "SURFACE_FEATURES_PT_transfer"
-    bl_label = "Weights"
-    bl_options = {"DEFAULT_CLOSED"}
-
-    def draw(self, context: bpy.types.Context) -> None:
-        settings = get_settings(context)
-        layout = self.layout
-        layout.use_property_split = True
-        for name in ("max_influences", "min_confidence", "prune_below"):
-            layout.prop(settings, name)
-
-
 def _draw_selection(column: bpy.types.UILayout, context: bpy.types.Context) -> None:
     source = context.view_layer.objects.active
     if source is None or source.type != "MESH":
@@ -169,5 +155,4 @@ CLASSES = (
     SURFACE_FEATURES_PT_features,
     SURFACE_FEATURES_PT_embedding,
     SURFACE_FEATURES_PT_transfer,
-    SURFACE_FEATURES_PT_weight_settings,
 )

@@ -11,17 +11,19 @@ import bpy
 from ..bridge.attributes import What
 from ..preferences import get_preferences
 from ..surface_features.settings import FeatureSettings, WeightSettings
-from . import parts, pose, texture
+from . import parts, pose, texture, weights
 from .parts import PartsSettings
 from .pose import PoseTransferSettings
 from .rig import RigSettings
 from .texture import SurfaceFeaturesTextureSettings, TextureOptions
+from .weights import SurfaceFeaturesWeightSettings, WriteOptions
 
 __all__ = [
     "JobSettings",
     "RigSettings",
     "SurfaceFeaturesSettings",
     "TextureOptions",
+    "WriteOptions",
     "get_settings",
     "job_settings",
     "register",
@@ -117,6 +119,7 @@ class SurfaceFeaturesSettings(bpy.types.PropertyGroup):
     )
 
     pose: bpy.props.PointerProperty(type=PoseTransferSettings)  # type: ignore[valid-type]
+    weights: bpy.props.PointerProperty(type=SurfaceFeaturesWeightSettings)  # type: ignore[valid-type]
 
     attribute_kinds: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Data",
@@ -133,7 +136,10 @@ class SurfaceFeaturesSettings(bpy.types.PropertyGroup):
 
     def weight_settings(self) -> WeightSettings:
         return WeightSettings(
-            max_influences=self.max_influences, min_confidence=self.min_confidence, prune_below=self.prune_below
+            max_influences=self.max_influences,
+            min_confidence=self.min_confidence,
+            prune_below=self.prune_below,
+            **self.weights.choices(),
         )
 
 
@@ -152,7 +158,7 @@ def job_settings(context: bpy.types.Context) -> JobSettings:
     )
 
 
-CLASSES = (*pose.CLASSES, *texture.CLASSES, *parts.CLASSES, SurfaceFeaturesSettings)
+CLASSES = (*weights.CLASSES, *pose.CLASSES, *texture.CLASSES, *parts.CLASSES, SurfaceFeaturesSettings)
 
 
 def register() -> None:

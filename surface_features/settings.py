@@ -68,11 +68,27 @@ class WeightSettings(_JsonSettings):
     max_influences: bones per vertex that keep a weight (0 = no limit).
     min_confidence: matches below this confidence are inpainted from their neighbours.
     prune_below: smaller weights are removed before normalising.
+    mode: "match" carries the source's weights along the correspondence, "regress" learns them from the features.
+    follow_bones: the source is bent into the target's pose, and what comes to lie on it is matched there.
+    side_guard: every connected limb gets one side, by the names of the bones.
+    swap_sides: left and right change places, for a match that took one for the other.
+    loose_parts: small pieces stay rigid and go with what they sit on.
+    symmetrise: on a symmetric target both sides get exactly mirrored weights.
     """
 
     max_influences: int = 4
     min_confidence: float = 0.5
     prune_below: float = 0.01
+    mode: Literal["match", "regress"] = "match"
+    follow_bones: bool = True
+    side_guard: bool = True
+    swap_sides: bool = False
+    loose_parts: bool = True
+    symmetrise: bool = False
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("match", "regress"):
+            raise BadInputError(f"Unknown mode “{self.mode}”: use match or regress.", fault="bad_setting")
 
 
 TEXTURE_SIZES = (256, 512, 1024, 2048, 4096, 8192)

@@ -33,6 +33,8 @@ def main(argv: Sequence[str]) -> int:
         return int(exit_request.code or 0)
     try:
         options.run(options)
+    except SystemExit as exit_request:  # arguments that do not go together
+        return int(exit_request.code or 0)
     except SurfaceFeaturesError as error:
         print(f"{options.file}: {tell_failure(error)}", file=sys.stderr, flush=True)
         return error.exit_code

@@ -4,22 +4,24 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import dataclasses
 from pathlib import Path
 
 import bpy
 
-from ...bridge.job import JobPlan
-from ...properties import RigSettings, job_settings
+from ...bridge.weight_report import read_report
+from ...properties import JobSettings, RigSettings, WriteOptions, job_settings
 from ...surface_features.errors import BadInputError
 from ...surface_features.rig_template import KINDS
 from ..rig import plan_rig
 from ..rig_preset import plan_rig_preset
+from ..skinning_model import plan_apply_model, plan_save_model
 from ..transfer_weights import plan_transfer_weights
+from ..weight_quality import save_reports
 from .blend_file import (
     Command,
-    add_source_and_targets,
     find_mesh,
+    find_object,
     open_file,
     run_plan,
     save_copy,
@@ -29,13 +31,90 @@ from .blend_file import (
 SKELETONS = ("plain", "unreal", "mixamo", "rigify", "metarig")
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
-    add_source_and_targets(parser, "the rigged mesh object")
+def _weight_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--source", metavar="NAME", help="the rigged mesh object")
+    parser.add_argument("--model", type=Path, metavar="FILE", help="a skinning model instead of a source")
+    parser.add_argument("--armature", metavar="NAME", help="with --model: the armature that then deforms the targets")
+    parser.add_argument("--target", action="append", default=[], metavar="NAME", help="may be repeated")
+    parser.add_argument("--out", type=Path, metavar="OUT.blend", help="file to save")
+    parser.add_argument("--save-model", type=Path, metavar="FILE", help="save what is learned from the source")
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE", help="save the quality reports (.json, or a page: .html)"
+    )
     parser.add_argument("--replace", action="store_true", help="replace weights that a target already has")
+    parser.add_argument("--whole-character", action="store_true", help="all meshes of the source's armature are source")
+    parser.add_argument("--mode", choices=("match", "regress"), default="match")
+    parser.add_argument("--mix", type=float, default=1.0, metavar="SHARE", help="of the new weights, 0…1")
+    parser.add_argument("--influences", type=int, metavar="N", help="most bones per vertex, 0 for no limit")
+    parser.add_argument("--swap-sides", action="store_true", help="left and right change places")
+    parser.add_argument("--symmetrise", action="store_true", help="mirrored weights on symmetric targets")
+    parser.set_defaults(parser=parser)
+    parser.add_argument("--no-side-guard", action="store_true", help="leave sides as they were matched")
 
 
 def _weights(options: argparse.Namespace) -> None:
-    _skin(options, plan_transfer_weights)
+    _check_usage(options)
+    if options.model is None and options.target:
+        source, targets = source_and_targets(options)
+        settings = _settings(options)
+        plan = plan_transfer_weights(
+            source,
+            targets,
+            settings,
+            replace=options.replace,
+            options=WriteOptions(mix=options.mix),
+            whole_character=options.whole_character,
+            save_model=str(options.save_model or ""),
+        )
+    elif options.model is None:
+        open_file(options)
+        run_plan(
+            plan_save_model(
+                find_mesh(options.source),
+                _settings(options),
+                options.save_model,
+                whole_character=options.whole_character,
+            )
+        )
+        return
+    else:
+        open_file(options)
+        targets = [find_mesh(name) for name in dict.fromkeys(options.target)]
+        armature = find_object(options.armature) if options.armature else None
+        if armature is not None and armature.type != "ARMATURE":
+            raise BadInputError(f"“{options.armature}” is not an armature.", fault="not_an_armature")
+        plan = plan_apply_model(targets, armature, _settings(options), options.model, replace=options.replace)
+    run_plan(plan)
+    if options.report is not None:
+        reports = [read_report(obj) for obj in targets if obj.type == "MESH"]
+        save_reports(options.report, [report for report in reports if report is not None])
+    save_copy(options.out)
+
+
+def _check_usage(options: argparse.Namespace) -> None:
+    """Ends as argparse does for options that do not go together; raises `BadInputError` for values out of range."""
+    if (options.source is None) == (options.model is None):
+        options.parser.error("give either --source or --model")
+    if not options.target and not (options.source and options.save_model):
+        options.parser.error("give a --target, or a --source with --save-model")
+    if options.target and options.out is None:
+        options.parser.error("give --out, where the result is saved")
+    if not 0 <= options.mix <= 1:
+        raise BadInputError(f"--mix must be between 0 and 1, not {options.mix}.", fault="bad_setting")
+
+
+def _settings(options: argparse.Namespace) -> JobSettings:
+    """The opened file's settings, and the command's word on top of them."""
+    settings = job_settings(bpy.context)
+    weights = dataclasses.replace(
+        settings.weights,
+        mode=options.mode,
+        swap_sides=options.swap_sides,
+        symmetrise=options.symmetrise,
+        side_guard=not options.no_side_guard,
+        max_influences=settings.weights.max_influences if options.influences is None else options.influences,
+    )
+    return dataclasses.replace(settings, weights=weights)
 
 
 def _rig_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +130,9 @@ def _rig(options: argparse.Namespace) -> None:
     if options.source:
         if not options.target:
             raise BadInputError("--source needs a --target that gets its skeleton.", fault="no_target")
-        _skin(options, plan_rig)
+        source, targets = source_and_targets(options)
+        run_plan(plan_rig(source, targets, job_settings(bpy.context), replace=options.replace))
+        save_copy(options.out)
         return
     open_file(options)
     objects = [find_mesh(name) for name in dict.fromkeys(options.target or ())]
@@ -61,13 +142,7 @@ def _rig(options: argparse.Namespace) -> None:
     save_copy(options.out)
 
 
-def _skin(options: argparse.Namespace, plan: Callable[..., JobPlan]) -> None:
-    source, targets = source_and_targets(options)
-    run_plan(plan(source, targets, job_settings(bpy.context), replace=options.replace))
-    save_copy(options.out)
-
-
 COMMANDS = (
-    Command("weights", "give a character's skin weights to other meshes", _arguments, _weights),
+    Command("weights", "give a character's skin weights to other meshes", _weight_arguments, _weights),
     Command("rig", "give meshes fitted copies of a character's armature, or new skeletons", _rig_arguments, _rig),
 )

@@ -18,6 +18,7 @@ SparseMatrix = Any  # scipy.sparse.csc_matrix: SciPy is only imported on use
 
 MIN_MASS = 1e-4  # of the mean: slivers would otherwise dominate M⁻¹
 SOLVE_COLUMNS = 2  # right sides solved at once: SuperLU is twice as fast on two than on many
+PULL_LENGTH = 0.025  # of the extent: what lies nearer to a known vertex is smoothed more than it is pulled
 MAX_SOLVE_ERROR = 1e-4  # how far the constant function may come out wrong
 
 
@@ -45,29 +46,33 @@ def robust_laplacian(mesh: TriangleMesh) -> tuple[SparseMatrix, SparseMatrix]:
     return laplacian, diags(masses, format="csc")
 
 
-def inpaint(mesh: TriangleMesh, values: Float32, known: Bool) -> Float32:
+def inpaint(mesh: TriangleMesh, values: Float32, known: Bool, pull: Float64 | None = None) -> Float32:
     """Values of the unknown vertices, as smooth along the surface as the known ones allow.
 
-    values: (V, K) or (V,), unknown rows are not read; known: (V,) bool. Returns the values as float32, known rows as
-    they were. Minimises tr(WᵀQW) with Q = -L + L M⁻¹ L on the mesh at unit size, "Robust Skin Weights Transfer via
-    Weight Inpainting" (SIGGRAPH Asia 2023). The result may overshoot the range of the known values. Parts of the mesh
-    without a known vertex, and vertices without a face, take the values of the nearest known vertex in space. A
-    surface too uneven for Q is solved with -L alone; one too uneven for that takes the nearest known values.
+    values: (V, K) or (V,); known: (V,) bool. pull: (V,) 0…1 how strongly an unknown vertex is drawn to its own value
+    (1: over distances beyond `PULL_LENGTH` nothing else counts); without it unknown rows are not read. Returns the
+    values as float32, known rows as they were.
+
+    Minimises tr(WᵀQW) with Q = -L + L M⁻¹ L on the mesh at unit size, "Robust Skin Weights Transfer via Weight
+    Inpainting" (SIGGRAPH Asia 2023). The result may overshoot the range of the known values. Parts of the mesh without
+    a known vertex, and vertices without a face, take the values of the nearest known vertex in space. A surface too
+    uneven for Q is solved with -L alone; one too uneven for that takes the nearest known values.
     Raises ValueError when nothing is known.
     """
     table = np.asarray(values, np.float32).reshape(len(mesh.vertices), -1)
     if not known.any():
         raise ValueError("inpaint needs at least one known vertex")
-    filled = np.where(known[:, None], table, np.float32(0))
+    drawn = np.zeros(len(known)) if pull is None else np.where(known, 0.0, pull)
+    filled = np.where((known | (drawn > 0))[:, None], table, np.float32(0))
     if not known.all():
         part = vertex_components(mesh.faces, len(mesh.vertices))
-        reached = np.bincount(part, known) > 0
+        reached = np.bincount(part, known | (drawn > 0)) > 0
         unknown = np.flatnonzero(~known & reached[part])
         lost = np.flatnonzero(~known & ~reached[part])
         if len(unknown):
-            solved = _solve(mesh, filled, known, unknown)
+            solved = _solve(mesh, filled, known, unknown, drawn)
             if solved is None:
-                lost = np.flatnonzero(~known)
+                lost = np.flatnonzero(~known & (drawn == 0))
             else:
                 filled[unknown] = solved
         if len(lost):
@@ -75,8 +80,10 @@ def inpaint(mesh: TriangleMesh, values: Float32, known: Bool) -> Float32:
     return filled.reshape(np.shape(values))
 
 
-def _solve(mesh: TriangleMesh, filled: Float32, known: Bool, unknown: Int64) -> Float64 | None:
+def _solve(mesh: TriangleMesh, filled: Float32, known: Bool, unknown: Int64, pull: Float64) -> Float64 | None:
     """(U, K) values of the unknown vertices, or None when the surface is too uneven to solve anything on."""
+    from scipy.sparse import diags
+
     low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
     unit = np.float32(max(float((high - low).max()), float(np.finfo(np.float32).tiny)))
     laplacian, mass = robust_laplacian(TriangleMesh((mesh.vertices - low) / unit, mesh.faces, mesh.name))
@@ -85,9 +92,12 @@ def _solve(mesh: TriangleMesh, filled: Float32, known: Bool, unknown: Int64) -> 
     given = np.flatnonzero(known)
     # The constant function rides along: it must come out as 1, and what is left of its error is divided away.
     right = np.concatenate([filled[given], np.ones((len(given), 1), np.float32)], axis=1).astype(np.float64)
+    force = pull[unknown] * mass.diagonal()[unknown] / PULL_LENGTH**4
+    drawn = force[:, None] * np.concatenate([filled[unknown], np.ones((len(unknown), 1), np.float32)], axis=1)
     for energy in (lambda: -laplacian + laplacian @ inverse @ laplacian, lambda: -laplacian):
         rows = energy().tocsr()[unknown].tocsc()
-        solution = _solve_columns(rows[:, unknown], -(rows[:, given] @ right))
+        matrix = (rows[:, unknown] + diags(force)).tocsc()
+        solution = _solve_columns(matrix, drawn - rows[:, given] @ right)
         if solution is None:
             continue
         ones = solution[:, -1:]

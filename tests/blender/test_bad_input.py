@@ -230,11 +230,11 @@ def assert_skinned_in_any_mode(target) -> None:
     assert_skinned(target)
 
 
-def test_locked_groups_are_left_alone() -> None:
+def test_rig_refuses_locked_groups() -> None:
     target = add_target()
     target.vertex_groups.new(name=JOINTS[1]).lock_weight = True
     select(add_source(), target)
-    assert_refused("Stout", JOINTS[1], "Unlock")
+    assert_refused("Stout", JOINTS[1], "Unlock", operator=bpy.ops.surface_features.rig)
 
 
 def test_target_that_shares_the_sources_mesh() -> None:

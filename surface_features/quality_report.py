@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is told of transferred skin weights, as JSON and as a page. Pure Python: Blender draws it without the engine."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class WeightQuality:
+    """Measured after a transfer; shares are 0…1.
+
+    vertices: how many. coverage: share matched surely; the others were filled in. confidence: mean. cycle_error: mean
+    distance on the source between a vertex and where the way there and back ends, ÷ its extent. unweighted: vertices
+    without weight. worst_sum: the largest |Σw − 1|. influences: the most of a vertex, and mean_influences.
+    side_moved: vertices matched to the wrong side that were put right. side_violations: vertices on a limb that still
+    have weight of the other side. islands: bones that move more than one separate patch of one piece, by name with the
+    number of extra patches. loose: vertices on parts that stay rigid. volume_change: mean |change| of the volume under
+    test poses. torn_edges: share of edges that stretch or shrink more than twofold there. self_intersection: share of
+    faces, of those looked at, that enter another surface there and did not at rest.
+    """
+
+    target: str
+    vertices: int
+    coverage: float
+    confidence: float
+    cycle_error: float
+    unweighted: int
+    worst_sum: float
+    influences: int
+    mean_influences: float
+    side_moved: int
+    side_violations: int
+    islands: dict[str, int]
+    loose: int
+    volume_change: float
+    torn_edges: float
+    self_intersection: float
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> WeightQuality:
+        return cls(**values)
+
+    def lines(self) -> list[str]:
+        """What a panel shows."""
+        told = [
+            f"{self.coverage:.0%} matched surely, confidence {self.confidence:.2f}",
+            f"Round trip {self.cycle_error:.1%} of the size",
+            f"Up to {self.influences} bones per vertex, {self.mean_influences:.1f} on average",
+            f"Test poses: volume ±{self.volume_change:.0%}, {self.torn_edges:.1%} of edges torn",
+            f"Test poses: {self.self_intersection:.1%} of faces run into others",
+        ]
+        if self.unweighted:
+            told.append(f"{self.unweighted} vertices without weights")
+        if self.side_moved or self.side_violations:
+            told.append(f"{self.side_moved} vertices put on their side, {self.side_violations} still on the wrong one")
+        if self.islands:
+            told.append(f"{sum(self.islands.values())} islands of {len(self.islands)} bones")
+        if self.loose:
+            told.append(f"{self.loose} vertices on rigid loose parts")
+        return told
+
+
+def write_html(reports: Sequence[WeightQuality], pictures: Sequence[str] = ()) -> str:
+    """A page without any other file: a table of the reports; pictures are PNG as base64, one per report or none."""
+    rows = []
+    for number, report in enumerate(reports):
+        cells = "".join(
+            f"<tr><th>{html.escape(key.replace('_', ' '))}</th><td>{html.escape(_told(value))}</td></tr>"
+            for key, value in report.to_json().items()
+            if key != "target"
+        )
+        shown = f'<img alt="" src="data:image/png;base64,{pictures[number]}">' if number < len(pictures) else ""
+        rows.append(f"<h2>{html.escape(report.target)}</h2>{shown}<table>{cells}</table>")
+    style = "body{font:14px sans-serif;margin:2em}th{text-align:left;padding-right:2em}img{max-width:30em;float:right}"
+    return (
+        f"<!doctype html><meta charset=utf-8><title>Weight quality</title><style>{style}</style>"
+        f"<h1>Weight quality</h1>{''.join(rows)}\n"
+    )
+
+
+def _told(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)

@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A rigged source bent into a target's shape and pose, so that what is near in space is the same part.
+
+Features say which finger is a finger; where two shapes lie on each other, distance and direction say which one, to the
+millimetre. Every bone gets an affine map, found by linear least squares from the matches, held together at the joints
+and kept close to a similarity; then matches are sought again near the bent source, and so on (articulated ICP).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..correspondence import Correspondence
+from ..features import Features
+from ..geometry.closest import closest_barycentrics
+from ..mesh import Float32, TriangleMesh
+from ..preflight import Preflight, preflight
+from ..progress import JobContext
+
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+
+SAMPLES = 5000  # target vertices that the bones are fitted to
+ROUNDS = 8
+CANDIDATES = 12  # near points of the bent source that are judged by their features too
+MOST_SEARCHED = 25_000  # of the source's vertices; the faces around the best of them are searched too
+CHUNK = 16_384
+SPREAD = (0.06, 0.012)  # of the extent, first and last round: how far off a match may be and still count
+JOINT = 0.2  # how strongly bones hold together where both move a vertex
+SIMILARITY = 0.3  # how strongly a bone keeps its shape
+FOLLOW = 0.01  # how strongly a bone turns as its neighbours do
+NORMAL = 0.03  # of the extent: a right angle between normals is as bad as this distance
+MEANING = 0.09  # of the extent: features as unlike as can be are as bad as this distance
+REACH = 0.04  # of the extent: a bent source that is further away says nothing
+FACING = 0.3  # least cosine between normals
+
+
+@dataclass(frozen=True, eq=False)
+class _Body:
+    """What is moved: the source's vertices and faces. weights: (V, J). centres: (J, 3), radii: (J,) of the bones.
+
+    proxy_faces, artist_vertex, proxy_vertex: as of `Preflight`, for normals that know of welds and of the outside.
+    """
+
+    points: Float64
+    faces: NDArray[np.int32]
+    proxy_faces: NDArray[np.int32]
+    artist_vertex: NDArray[np.int32]
+    proxy_vertex: NDArray[np.int32]
+    weights: Float64
+    centres: Float64
+    radii: Float64
+
+
+def follow_bones(
+    source: TriangleMesh,
+    source_features: Features,
+    source_weights: Float32,
+    target: TriangleMesh,
+    target_features: Features,
+    onto_source: Correspondence,
+    context: JobContext | None = None,
+) -> Correspondence:
+    """The correspondence, corrected where the bent source lies on the target. Arguments as of `transfer_weights`.
+
+    Where nothing of the bent source is near and faces the same way, matches stay as they are. A source that needs no
+    bending, because the target already lies on it, is taken as it stands.
+    """
+    context = context or JobContext()
+    # Everything in the frame of the target's proxy: unit size, finite, one normal for each place.
+    checked = preflight(target)
+    goal = checked.proxy.vertices[checked.proxy_vertex].astype(np.float64)
+    normals = checked.proxy.vertex_normals[checked.proxy_vertex].astype(np.float64)
+    body = _make_body(source, source_weights, checked)
+    start = _Match(onto_source.face.astype(np.int64), onto_source.bary.astype(np.float64))
+    trust = np.maximum(onto_source.confidence.astype(np.float64), 0.02)
+    chosen = checked.artist_vertex[_sample(checked.proxy, SAMPLES)].astype(np.int64)
+    fit = _Fit(body, source_features.values, goal[chosen], normals[chosen], target_features.values[chosen])
+    maps = fit.solve(start.take(chosen), trust[chosen], None, SPREAD[0] * 2)
+    for number in range(ROUNDS):
+        context.report(number / ROUNDS, f"Bending {source.name} into {target.name}")
+        share = number / (ROUNDS - 1)
+        spread = SPREAD[0] ** (1 - share) * SPREAD[1] ** share
+        match, gap, facing = fit.match(maps)
+        near = np.exp(-((gap / spread) ** 2)) * (facing > FACING)
+        # Where nothing is near yet, the features keep pulling.
+        own = fit.gap_of(start.take(chosen), maps)
+        far = np.exp(-((own / (4 * spread)) ** 2)) * trust[chosen] * (1 - share) * 0.3 * (near < 0.3)
+        maps = fit.solve_both(match, near, start.take(chosen), far, maps, spread)
+    still = _identity(body)
+    if fit.residual(still) <= fit.residual(maps):
+        maps = still
+    whole = _Fit(body, source_features.values, goal, normals, target_features.values)
+    match, gap, facing = whole.match(maps)
+    context.report(1.0, f"Bent {source.name} into {target.name}")
+    taken = (gap < REACH) & (facing > FACING)
+    own = whole.gap_of(start, maps)
+    likely = np.exp(-((gap / (REACH / 2)) ** 2)) * np.clip(facing, 0, 1)
+    confidence = np.where(taken, np.maximum(onto_source.confidence, likely), onto_source.confidence)
+    # A match far from where its bone brings it, with something else near, was wrong; with nothing near it is unsure.
+    confidence = np.where(~taken & (own > 2 * REACH), confidence * 0.5, confidence)
+    return Correspondence(
+        np.where(taken, match.face, start.face).astype(np.int32),
+        np.where(taken[:, None], match.bary, start.bary).astype(np.float32),
+        confidence.astype(np.float32),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Match:
+    """Points of the source: face (N,) and bary (N, 3)."""
+
+    face: Int64
+    bary: Float64
+
+    def take(self, rows: Int64) -> _Match:
+        return _Match(self.face[rows], self.bary[rows])
+
+
+class _Fit:
+    """Target points, and the maps of the source's bones that bring the source to them.
+
+    Maps are (J, 4, 3): x ↦ [(x − centre) / radius, 1] · map.
+    """
+
+    def __init__(self, body: _Body, source_values: Float32, goal: Float64, normals: Float64, values: Float32) -> None:
+        self.body = body
+        self.goal, self.normals, self.values = goal, normals, values
+        self.source_values = source_values
+        self._joints = _joint_terms(body)
+        self._searched = np.unique(body.faces)  # what is on no face can be no match
+        if len(self._searched) > MOST_SEARCHED:
+            chosen = np.random.default_rng(0).choice(self._searched, MOST_SEARCHED, replace=False)
+            self._searched = np.sort(chosen)
+        self._around = _faces_around(body.faces, len(body.points))
+
+    def bend(self, maps: Float64) -> Float64:
+        """(V, 3) the source's vertices."""
+        body, moved = self.body, np.zeros_like(self.body.points)
+        for bone in range(len(maps)):
+            rows = np.flatnonzero(body.weights[:, bone] > 0)
+            local = (body.points[rows] - body.centres[bone]) / body.radii[bone]
+            moved[rows] += body.weights[rows, bone, None] * (local @ maps[bone, :3] + maps[bone, 3])
+        return moved
+
+    def match(self, maps: Float64) -> tuple[_Match, Float64, Float64]:
+        """Of the bent source's points near each target point the best, its distance, and the cosine of normals."""
+        from scipy.spatial import cKDTree
+
+        points = self.bend(maps)
+        normals = self._normals(points)
+        tree = cKDTree(np.concatenate([points, NORMAL * normals], axis=1)[self._searched])
+        count = min(CANDIDATES, len(self._searched))
+        vertex = np.zeros(len(self.goal), np.int64)
+        for start in range(0, len(vertex), CHUNK):
+            part = slice(start, start + CHUNK)
+            goal, facing, values = self.goal[part], self.normals[part], self.values[part]
+            _, near = tree.query(np.concatenate([goal, NORMAL * facing], axis=1), count)
+            near = self._searched[near.reshape(len(goal), -1)]
+            cost = ((points[near] - goal[:, None]) ** 2).sum(axis=2)
+            cost += NORMAL**2 * (1 - np.einsum("nki,ni->nk", normals[near], facing))
+            alike = np.einsum("nkd,nd->nk", self.source_values[near], values)
+            cost += MEANING**2 * np.clip(1 - alike, 0, 2) / 2
+            vertex[part] = near[np.arange(len(near)), cost.argmin(axis=1)]
+        match, gap = self._onto_faces(points, vertex)
+        facing = np.einsum("nc,nci,ni->n", match.bary, normals[self.body.faces[match.face]], self.normals)
+        return match, gap, facing
+
+    def _normals(self, points: Float64) -> Float64:
+        body = self.body
+        welded = TriangleMesh(points[body.artist_vertex].astype(np.float32), body.proxy_faces)
+        return welded.vertex_normals.astype(np.float64)[body.proxy_vertex]
+
+    def _onto_faces(self, points: Float64, vertex: Int64) -> tuple[_Match, Float64]:
+        """The nearest point of the faces around each vertex."""
+        faces, slots = self._around
+        count = slots[vertex + 1] - slots[vertex]
+        best = np.full(len(vertex), np.inf)
+        face, bary = np.zeros(len(vertex), np.int64), np.zeros((len(vertex), 3))
+        bary[:, 0] = 1
+        for turn in range(int(count.max(initial=0))):
+            rows = np.flatnonzero(count > turn)
+            own = faces[slots[vertex[rows]] + turn]
+            corners = points[self.body.faces[own]]
+            weights = closest_barycentrics(corners, self.goal[rows])
+            gap = np.linalg.norm(np.einsum("nc,nci->ni", weights, corners) - self.goal[rows], axis=1)
+            better = gap < best[rows]
+            best[rows[better]], face[rows[better]], bary[rows[better]] = gap[better], own[better], weights[better]
+        return _Match(face, bary), best
+
+    def gap_of(self, match: _Match, maps: Float64) -> Float64:
+        """(N,) how far the matches' points are from their goals once bent."""
+        points = self.bend(maps)
+        return np.linalg.norm(
+            np.einsum("nc,nci->ni", match.bary, points[self.body.faces[match.face]]) - self.goal, axis=1
+        )
+
+    def residual(self, maps: Float64) -> float:
+        """How badly the bent source lies on the target: the mean distance, what faces away counts as far."""
+        _, gap, facing = self.match(maps)
+        return float(np.where(facing > FACING, np.minimum(gap, REACH), REACH).mean())
+
+    def solve(self, match: _Match, trust: Float64, maps: Float64 | None, spread: float) -> Float64:
+        """Maps that bring matched points to their goals; those far off are weighted down over a few rounds."""
+        for _ in range(4):
+            if maps is None:
+                maps = self._least_squares([(match, trust)], None)
+                continue
+            gap = self.gap_of(match, maps)
+            scale = max(spread, float(np.median(gap)))
+            maps = self._least_squares([(match, trust / (1 + (gap / scale) ** 2) ** 2)], maps)
+        assert maps is not None
+        return maps
+
+    def solve_both(
+        self, near: _Match, trust: Float64, first: _Match, far: Float64, maps: Float64, spread: float
+    ) -> Float64:
+        for _ in range(2):
+            maps = self._least_squares([(near, trust), (first, far)], maps)
+        return maps
+
+    def _least_squares(self, pairs: list[tuple[_Match, Float64]], maps: Float64 | None) -> Float64:
+        body, count = self.body, len(self.body.centres)
+        normal, right = self._joints.copy(), np.zeros((4 * count, 3))
+        mass = np.zeros(count)
+        total = max(sum(float(trust.sum()) for _, trust in pairs), 1e-12)
+        for match, trust in pairs:
+            kept = np.flatnonzero(trust > 1e-4)
+            corners = body.faces[match.face[kept]]
+            bary = match.bary[kept]
+            points = np.einsum("nc,nci->ni", bary, body.points[corners])
+            weights = np.einsum("nc,ncj->nj", bary, body.weights[corners], optimize=True)
+            local = (points[:, None] - body.centres) / body.radii[:, None]
+            rows = np.concatenate([local, np.ones((*local.shape[:2], 1))], axis=2) * weights[:, :, None]
+            rows = rows.reshape(len(kept), 4 * count)
+            share = trust[kept] / total
+            normal += rows.T @ (rows * share[:, None])
+            right += rows.T @ (self.goal[kept] * share[:, None])
+            mass += share @ weights
+        shapes = (
+            np.einsum("j,ik->jik", body.radii, np.eye(3))
+            if maps is None
+            else np.stack([_similar(own[:3]) for own in maps])
+        )
+        keep = SIMILARITY * (mass + 0.02 / count) / 3
+        for axis in range(3):
+            at = np.arange(count) * 4 + axis
+            normal[at, at] += keep
+            right[at] += keep[:, None] * shapes[:, axis]
+        normal[np.diag_indices_from(normal)] += 1e-9
+        return np.linalg.solve(normal, right).reshape(count, 4, 3)
+
+
+def _make_body(source: TriangleMesh, source_weights: Float32, target: Preflight) -> _Body:
+    own = preflight(source)
+    finite = own.proxy.vertices[own.proxy_vertex].astype(np.float64) / own.scale + own.centre
+    points = (finite - target.centre) * target.scale
+    weights = np.maximum(source_weights.astype(np.float64), 0)
+    total = weights.sum(axis=1, keepdims=True)
+    weights = np.divide(weights, total, out=np.zeros_like(weights), where=total > 1e-6)
+    # What no bone moves goes with one of its own, or it would fall to the origin.
+    loose = total[:, 0] <= 1e-6
+    weights = weights[:, weights.any(axis=0)]
+    if loose.any():
+        weights = np.concatenate([weights, loose[:, None].astype(np.float64)], axis=1)
+    mass = weights.sum(axis=0)
+    centres = (weights.T @ points) / mass[:, None]
+    squared = (weights.T @ (points**2).sum(axis=1)) / mass - (centres**2).sum(axis=1)
+    radii = np.sqrt(np.maximum(squared, 1e-6))
+    return _Body(points, source.faces, own.proxy.faces, own.artist_vertex, own.proxy_vertex, weights, centres, radii)
+
+
+def _joint_terms(body: _Body) -> Float64:
+    """(4J, 4J) how much it costs that two bones bring the vertices they share to different places."""
+    count = len(body.centres)
+    terms = np.zeros((4 * count, 4 * count))
+    shared = body.weights.T @ body.weights
+    np.fill_diagonal(shared, 0)
+    total = max(float(body.weights.sum()), 1e-12)
+    for first, second in zip(*np.nonzero(np.triu(shared > 1e-3)), strict=True):
+        both = body.weights[:, first] * body.weights[:, second]
+        rows = np.flatnonzero(both > 1e-4)
+        if len(rows) == 0:
+            continue
+        ends = []
+        for bone, sign in ((first, 1.0), (second, -1.0)):
+            local = (body.points[rows] - body.centres[bone]) / body.radii[bone]
+            ends.append(sign * np.concatenate([local, np.ones((len(rows), 1))], axis=1))
+        pair = np.concatenate(ends, axis=1)
+        # Few vertices may join two bones, and must still hold them: a ring counts no less than a share of its bones.
+        hold = max(
+            float(both[rows].sum()), 0.05 * float(min(body.weights[:, first].sum(), body.weights[:, second].sum()))
+        )
+        moment = pair.T @ (pair * both[rows, None]) * (JOINT * hold / float(both[rows].sum()) / total)
+        at = np.concatenate([first * 4 + np.arange(4), second * 4 + np.arange(4)])
+        terms[np.ix_(at, at)] += moment
+        # Turning alike: the linear parts per unit of length.
+        for axis in range(3):
+            i, j = first * 4 + axis, second * 4 + axis
+            a, b = 1 / body.radii[first], 1 / body.radii[second]
+            weight = FOLLOW * hold / total * min(body.radii[first], body.radii[second]) ** 2
+            terms[i, i] += weight * a * a
+            terms[j, j] += weight * b * b
+            terms[i, j] -= weight * a * b
+            terms[j, i] -= weight * a * b
+    return terms
+
+
+def _identity(body: _Body) -> Float64:
+    maps = np.zeros((len(body.centres), 4, 3))
+    maps[:, :3] = np.einsum("j,ik->jik", body.radii, np.eye(3))
+    maps[:, 3] = body.centres
+    return maps
+
+
+def _similar(linear: Float64) -> Float64:
+    """The rotation times a scale that is nearest to a (3, 3) matrix."""
+    u, stretch, vt = np.linalg.svd(linear)
+    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt)) or 1.0])
+    return (u * sign) @ vt * max(float((stretch * sign).mean()), 1e-6)
+
+
+def _sample(target: TriangleMesh, count: int) -> Int64:
+    """Vertices drawn by the area around them, each at most once."""
+    area = np.bincount(target.faces.reshape(-1), np.repeat(target.face_areas / 3, 3), len(target.vertices))
+    usable = np.flatnonzero(area > 0)
+    if len(usable) <= count:
+        return usable
+    # The root keeps small parts with many vertices, such as fingers, from being drawn too rarely.
+    share = np.sqrt(area[usable])
+    return np.sort(np.random.default_rng(0).choice(usable, count, replace=False, p=share / share.sum()))
+
+
+def _faces_around(faces: NDArray[np.int32], vertices: int) -> tuple[Int64, Int64]:
+    order = np.argsort(faces.reshape(-1), kind="stable")
+    return order // 3, np.concatenate([[0], np.cumsum(np.bincount(faces.reshape(-1), minlength=vertices))])
