@@ -39,7 +39,7 @@ _EYES = ("eye.L", "eye.R")
 _HUMAN_BENDS = (("upper_arm.*", "forearm.*", "hand.*", 1.0), ("thigh.*", "shin.*", "foot.*", -1.0))
 
 # Animals: chains of metarig bones over chains of the template's; joints lie at the same share of the way.
-_BODY, _NECK, _SKULL = ("hips", "spine", "spine.001", "chest"), ("neck", "neck.001"), ("head",)
+_BODY, _NECK = ("hips", "spine", "spine.001", "chest"), ("neck", "neck.001")
 _TAIL = ("tail", "tail.001", "tail.002", "tail.003")
 _FORELEG, _HINDLEG = (("upper_arm.*", "forearm.*", "hand.*", "fingers.*"), ("thigh.*", "shin.*", "foot.*", "toe.*"))
 Chains = tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
@@ -51,19 +51,19 @@ def _numbered(stem: str, *numbers: int) -> tuple[str, ...]:
 
 _ANIMALS: dict[str, Chains] = {
     "wolf": (
-        (_numbered("spine", 4, 5, 6, 7, 8), _BODY), (_numbered("spine", 9, 10), _NECK), (("spine.011",), _SKULL),
+        (_numbered("spine", 4, 5, 6, 7, 8), _BODY), (_numbered("spine", 9, 10), _NECK),
         (_numbered("spine", 3, 2, 1, 0), _TAIL), (("front_thigh.*",), _FORELEG[:1]), (("front_shin.*",), _FORELEG[1:2]),
         (("front_foot.*",), _FORELEG[2:3]), (("front_toe.*",), _FORELEG[3:]), (("thigh.*",), _HINDLEG[:1]),
         (("shin.*",), _HINDLEG[1:2]), (("foot.*",), _HINDLEG[2:3]), (("toe.*",), _HINDLEG[3:]),
     ),
     "cat": (
-        (_numbered("spine", 0, 1, 2, 3), _BODY), (_numbered("spine", 4, 5), _NECK), (("spine.006",), _SKULL),
+        (_numbered("spine", 0, 1, 2, 3), _BODY), (_numbered("spine", 4, 5), _NECK),
         (_numbered("tail", 1, 2, 3, 4), _TAIL), (("upper_arm.*",), _FORELEG[:1]), (("forearm.*",), _FORELEG[1:2]),
         (("hand.*",), _FORELEG[2:3]), (("f_toe.*",), _FORELEG[3:]), (("thigh.*",), _HINDLEG[:1]),
         (("shin.*",), _HINDLEG[1:2]), (("foot.*",), _HINDLEG[2:3]), (("r_toe.*",), _HINDLEG[3:]),
     ),
     "horse": (
-        (_numbered("spine", 1, 2, 3, 4, 5, 6), _BODY), (_numbered("neck", 1, 2, 3, 4), _NECK), (("head",), _SKULL),
+        (_numbered("spine", 1, 2, 3, 4, 5, 6), _BODY), (_numbered("neck", 1, 2, 3, 4), _NECK),
         (_numbered("tail", 1, 2, 3, 4, 5), _TAIL), (("upper_arm.*",), _FORELEG[:1]), (("forearm.*",), _FORELEG[1:2]),
         (("forefoot.*",), _FORELEG[2:3]), (("f_toe.*", "f_hoof.*"), _FORELEG[3:]), (("thigh.*",), _HINDLEG[:1]),
         (("lower_leg.*",), _HINDLEG[1:2]), (("hind_foot.*",), _HINDLEG[2:3]), (("r_toe.*", "r_hoof.*"), _HINDLEG[3:]),
@@ -74,6 +74,8 @@ _ANIMAL_BENDS = {
     "cat": (("upper_arm.*", "forearm.*", "hand.*", 1.0), ("thigh.*", "shin.*", "foot.*", -1.0)),
     "horse": (("upper_arm.*", "forearm.*", "forefoot.*", 1.0), ("thigh.*", "lower_leg.*", "hind_foot.*", -1.0)),
 }
+_SKULLS = {"wolf": "spine.011", "cat": "spine.006", "horse": "head"}
+_EARS = ("ear.L", "ear.R")
 METARIG_OF_SHAPE = {"wolf": "wolf", "hound": "wolf", "cat": "cat", "cow": "horse", "horse": "horse"}
 
 
@@ -107,7 +109,7 @@ def fit_metarig(metarig: str, bones: Sequence[str], ends: Float32, fitted: Skele
     if metarig == "human":
         controls, bends = _human_controls(index, fitted), _HUMAN_BENDS
     else:
-        controls, bends = _animal_controls(index, start, fitted, _ANIMALS[metarig]), _ANIMAL_BENDS[metarig]
+        controls, bends = _animal_controls(index, start, fitted, metarig), _ANIMAL_BENDS[metarig]
     for *limb, backwards in bends:
         for side in SIDES:
             upper, middle, lower = (index.get(str(name).replace("*", side)) for name in limb)
@@ -130,10 +132,10 @@ def _human_controls(index: Mapping[str, int], fitted: Skeleton) -> dict[tuple[in
 
 
 def _animal_controls(
-    index: Mapping[str, int], start: np.ndarray, fitted: Skeleton, chains: Chains
+    index: Mapping[str, int], start: np.ndarray, fitted: Skeleton, metarig: str
 ) -> dict[tuple[int, int], np.ndarray]:
     controls: dict[tuple[int, int], np.ndarray] = {}
-    for mine, theirs in chains:
+    for mine, theirs in _ANIMALS[metarig]:
         for side in SIDES if "*" in mine[0] else ("",):
             own = [index[name.replace("*", side)] for name in mine if name.replace("*", side) in index]
             bones = [name.replace("*", side) for name in theirs]
@@ -142,6 +144,11 @@ def _animal_controls(
             places = _along(line, _shares(joints))
             for bone, head, tail in zip(own, places[:-1], places[1:], strict=True):
                 controls[bone, HEAD], controls[bone, TAIL] = head, tail
+    # The skulls' bones point anywhere: nape, ears and the tip of the nose tell where a face is.
+    controls[index[_SKULLS[metarig]], HEAD] = fitted.at(("head", 0))
+    controls |= {(index[ear], HEAD): fitted.at((ear, 0)) for ear in _EARS}
+    nose, end = np.unravel_index(int(start[..., 1].argmin()), start.shape[:2])  # metarigs look along −Y
+    controls[int(nose), int(end)] = fitted.at(("head", 1))
     return controls
 
 
