@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import bpy
 
-from . import pose, rig, sidebar, surface_transfers, texture
+from . import parts, pose, rig, sidebar, surface_transfers, texture
 
-CLASSES = (*sidebar.CLASSES, *rig.CLASSES, *pose.CLASSES, *texture.CLASSES, *surface_transfers.CLASSES)
+CLASSES = (*sidebar.CLASSES, *rig.CLASSES, *pose.CLASSES, *texture.CLASSES, *surface_transfers.CLASSES, *parts.CLASSES)
 
 
 def register() -> None:

@@ -11,7 +11,8 @@ import bpy
 from ..bridge.attributes import What
 from ..preferences import get_preferences
 from ..surface_features.settings import FeatureSettings, WeightSettings
-from . import pose, texture
+from . import parts, pose, texture
+from .parts import PartsSettings
 from .pose import PoseTransferSettings
 from .rig import RigSettings
 from .texture import SurfaceFeaturesTextureSettings, TextureOptions
@@ -125,6 +126,8 @@ class SurfaceFeaturesSettings(bpy.types.PropertyGroup):
         default={"GROUPS", "COLOURS", "ATTRIBUTES"},
     )
 
+    parts: bpy.props.PointerProperty(type=PartsSettings)  # type: ignore[valid-type]
+
     def rig_settings(self) -> RigSettings:
         return RigSettings(rig_from=self.rig_from, skeleton=self.skeleton, together=self.together)
 
@@ -149,7 +152,7 @@ def job_settings(context: bpy.types.Context) -> JobSettings:
     )
 
 
-CLASSES = (*pose.CLASSES, *texture.CLASSES, SurfaceFeaturesSettings)
+CLASSES = (*pose.CLASSES, *texture.CLASSES, *parts.CLASSES, SurfaceFeaturesSettings)
 
 
 def register() -> None:
