@@ -175,11 +175,11 @@ def main() -> None:
             )
             barbarian.data.materials.clear()
             show(knight, barbarian, options.out / "knight_on_barbarian.png", Path(folder))
-            people = [plain_person(options.data, seed, name, painted=painted)
+            written, blank = [plain_person(options.data, seed, name, painted=painted)
                       for seed, name, painted in ((0, "Written", True), (1, "Blank", False))]  # fmt: skip
-            show(people[0], people[1], options.out / "letters_on_person.png", Path(folder))
-            blank = plain_person(options.data, 3, "From Picture", painted=False)
-            show_from_picture(people[0], blank, options.out / "person_from_picture.png", Path(folder))
+            show(written, blank, options.out / "letters_on_person.png", Path(folder))
+            third = plain_person(options.data, 3, "From Picture", painted=False)
+            show_from_picture(written, third, options.out / "person_from_picture.png", Path(folder))
         print("\n".join(line for line in log.read_text().splitlines() if line.startswith(("Info: ", "Warning: "))))
         disable()
 

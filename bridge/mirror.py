@@ -82,3 +82,16 @@ def append_reflections(
         origin = np.concatenate([origin, origin[is_new]])
         swapped = np.concatenate([swapped, swapped[is_new] ^ reflection.swaps_groups])
     return vertices, faces, origin, swapped
+
+
+def append_reflected_vectors(
+    vertices: NDArray[np.float64], vectors: NDArray[np.float64], reflections: Sequence[Reflection]
+) -> NDArray[np.float64]:
+    """Vectors (V, 3) at the vertices, and reflected ones at the vertices that `append_reflections` appends."""
+    for reflection in reflections:
+        linear = reflection.matrix[:3, :3].T
+        reflected = vertices @ linear + reflection.matrix[:3, 3]
+        is_new = ~(np.linalg.norm(reflected - vertices, axis=1) < reflection.merge_distance)
+        vertices = np.concatenate([vertices, reflected[is_new]])
+        vectors = np.concatenate([vectors, (vectors @ linear)[is_new]])
+    return vectors

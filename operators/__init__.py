@@ -5,14 +5,38 @@ from __future__ import annotations
 
 import bpy
 
-from . import check, command, embedding, features, jobs, picture, rig, transfer_texture, transfer_weights
+from . import (
+    bone_map,
+    check,
+    command,
+    embedding,
+    features,
+    jobs,
+    picture,
+    rig,
+    segment_parts,
+    transfer_attributes,
+    transfer_keypoints,
+    transfer_motion,
+    transfer_pose,
+    transfer_shape_keys,
+    transfer_texture,
+    transfer_weights,
+)
 
 CLASSES = (
     *check.CLASSES,
     *features.CLASSES,
     *transfer_weights.CLASSES,
     *rig.CLASSES,
+    *segment_parts.CLASSES,
     *transfer_texture.CLASSES,
+    *transfer_pose.CLASSES,
+    *transfer_motion.CLASSES,
+    *bone_map.CLASSES,
+    *transfer_attributes.CLASSES,
+    *transfer_shape_keys.CLASSES,
+    *transfer_keypoints.CLASSES,
     *picture.CLASSES,
     *embedding.CLASSES,
     *jobs.CLASSES,

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import bpy
 
-from . import rig, sidebar, texture
+from . import parts, pose, rig, sidebar, surface_transfers, texture
 
-CLASSES = (*sidebar.CLASSES, *rig.CLASSES, *texture.CLASSES)
+CLASSES = (*sidebar.CLASSES, *rig.CLASSES, *pose.CLASSES, *texture.CLASSES, *surface_transfers.CLASSES, *parts.CLASSES)
 
 
 def register() -> None:

@@ -50,6 +50,18 @@ class FeatureSettings(_JsonSettings):
 
 
 @dataclass(frozen=True)
+class MotionSettings(_JsonSettings):
+    """How a clip is transferred.
+
+    smoothing: standard deviation, in frames, of a filter that looks both ways and so does not lag; 0 for none.
+    keep_feet: feet that stand on the floor are kept where they stand.
+    """
+
+    smoothing: float = 0.0
+    keep_feet: bool = True
+
+
+@dataclass(frozen=True)
 class WeightSettings(_JsonSettings):
     """How skin weights are transferred.
 

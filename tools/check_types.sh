@@ -8,7 +8,7 @@ mypy="$root/.venv-lint/bin/python -m mypy --config-file $root/pyproject.toml --c
 stage=$root/build/types
 rm -rf "$stage"
 mkdir -p "$stage/extension"
-for part in __init__.py preferences.py properties.py bridge operators panels surface_features; do
+for part in __init__.py preferences.py properties bridge operators panels surface_features; do
     [ -e "$root/$part" ] && ln -s "$root/$part" "$stage/extension/$part"
 done
 scripts=()

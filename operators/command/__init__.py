@@ -11,10 +11,17 @@ import bpy
 
 from ...bridge.job import tell_failure
 from ...surface_features.errors import SurfaceFeaturesError
-from . import features, skinning, texture
+from . import features, parts, pose, skinning, surface_transfers, texture
 
 NAME = "surface_features"
-COMMANDS = (*features.COMMANDS, *skinning.COMMANDS, *texture.COMMANDS)
+COMMANDS = (
+    *features.COMMANDS,
+    *skinning.COMMANDS,
+    *pose.COMMANDS,
+    *texture.COMMANDS,
+    *surface_transfers.COMMANDS,
+    *parts.COMMANDS,
+)
 _handles: list[object] = []
 
 

@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array
-from scipy.sparse.csgraph import dijkstra
-from scipy.spatial import cKDTree
 
 from ..mesh import Float32, Int32, TriangleMesh
 from .sampling import farthest_points
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Pairs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]  # two landmarks and the length between them
 
@@ -39,6 +40,8 @@ def place_landmarks(mesh: TriangleMesh, count: int, seed: int) -> Landmarks:
     Characters come in pieces (a shell of clothes, a head put onto a body), so the pieces are bridged where they are
     closest. A mesh should be a proxy (see `preflight`): without an area there is no landmark to place.
     """
+    from scipy.sparse.csgraph import dijkstra
+
     vertices = _spread(mesh, count, seed)
     edges = _edges(mesh)
     away, nearest = _voronoi(mesh, edges, vertices)
@@ -65,6 +68,8 @@ def _spread(mesh: TriangleMesh, count: int, seed: int) -> Int32:
 
 def _edges(mesh: TriangleMesh) -> csr_array:
     """(V, V) lengths of the mesh's edges, in one direction or both."""
+    from scipy.sparse import csr_array
+
     start, end = mesh.faces.reshape(-1), mesh.faces[:, [1, 2, 0]].reshape(-1)
     length = np.linalg.norm(mesh.vertices[start].astype(np.float64) - mesh.vertices[end], axis=1)
     low, high = np.minimum(start, end), np.maximum(start, end)
@@ -75,6 +80,9 @@ def _edges(mesh: TriangleMesh) -> csr_array:
 
 def _voronoi(mesh: TriangleMesh, edges: csr_array, vertices: Int32) -> tuple[NDArray[np.float64], Int32]:
     """(V,) way along the edges to the nearest landmark, and which; on pieces without one, the straight nearest."""
+    from scipy.sparse.csgraph import dijkstra
+    from scipy.spatial import cKDTree
+
     away, _, source = dijkstra(edges, directed=False, indices=vertices, min_only=True, return_predecessors=True)
     landmark = np.full(len(mesh.vertices), -1, np.int64)
     landmark[vertices] = np.arange(len(vertices))
@@ -105,6 +113,8 @@ def _landmark_graph(
 
 def _bridges(points: Float32, piece: NDArray[np.int32]) -> list[Pairs]:
     """From every landmark to the nearest ones of other pieces. Pieces may still form several groups afterwards."""
+    from scipy.spatial import cKDTree
+
     found = []
     for number in range(piece.max() + 1):
         own, others = np.flatnonzero(piece == number), np.flatnonzero(piece != number)
@@ -129,5 +139,7 @@ def _pieces(pairs: Pairs, count: int) -> NDArray[np.int32]:
 
 
 def _as_graph(pairs: Pairs, count: int) -> csr_array:
+    from scipy.sparse import coo_array
+
     first, second, length = pairs
     return coo_array((length, (first, second)), shape=(count, count)).tocsr()

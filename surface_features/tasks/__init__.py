@@ -14,11 +14,16 @@ from collections.abc import Callable, Mapping
 from ..engine.protocol import JobRequest, JobResult
 from ..errors import EngineError
 from ..progress import JobContext
+from .attributes import transfer_attributes
 from .common import DEFAULT_CACHE_MB, Answer
 from .embedding import train_embedding
 from .engine import ping
+from .keypoints import transfer_keypoints
+from .parts import segment_parts, train_parts
 from .picture import paint_from_picture, picture_points
+from .pose import bone_map, transfer_motion, transfer_pose
 from .rigging import rig_preset
+from .shape_keys import transfer_shape_keys
 from .skinning import rig, transfer_weights
 from .surfaces import check, features, match, show_features
 from .texture import transfer_texture
@@ -39,7 +44,15 @@ TASKS: Mapping[str, Task] = {
     "paint_from_picture": paint_from_picture,
     "picture_points": picture_points,
     "rig_preset": rig_preset,
+    "transfer_pose": transfer_pose,
+    "transfer_motion": transfer_motion,
+    "bone_map": bone_map,
     "train_embedding": train_embedding,
+    "segment_parts": segment_parts,
+    "train_parts": train_parts,
+    "transfer_attributes": transfer_attributes,
+    "transfer_keypoints": transfer_keypoints,
+    "transfer_shape_keys": transfer_shape_keys,
 }
 
 

@@ -27,8 +27,8 @@ def test_zip_holds_what_is_needed_and_nothing_else(archive: Path) -> None:
         names = file.namelist()
     top = {name.partition("/")[0] for name in names}
     assert top == {
-        "LICENSE", "blender_manifest.toml", "__init__.py", "preferences.py", "properties.py",
-        "bridge", "operators", "panels", "surface_features",
+        "LICENSE", "blender_manifest.toml", "__init__.py", "preferences.py",
+        "bridge", "operators", "panels", "properties", "surface_features",
     }  # fmt: skip
     for path in (ROOT / "surface_features" / "models").rglob("*.safetensors"):
         assert path.relative_to(ROOT).as_posix() in names

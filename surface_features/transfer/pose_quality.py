@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is told about a transferred pose: whether the two bodies are alike at all, and how much runs through itself."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..correspondence import Correspondence
+from ..errors import BadInputError
+from ..mesh import TriangleMesh
+from ..preflight import preflight
+
+LEAST_CONFIDENCE = 0.25  # median over the target: two people 0.8, a person and a chair 0.05
+MOST_EDGES = 20_000
+INSIDE = 0.02  # of an edge's length at both of its ends do not count
+
+
+def check_alike(source: TriangleMesh, target: TriangleMesh, onto_source: Correspondence) -> float:
+    """The median confidence of the matches. Raises `BadInputError` where source and target are not of one family."""
+    confidence = float(np.median(onto_source.confidence))
+    if confidence < LEAST_CONFIDENCE:
+        raise BadInputError(
+            f"{target.name}: hardly any part of it matches {source.name} (confidence {confidence:.0%}). "
+            "Tick Do It Anyway to transfer all the same.",
+            fault="not_alike",
+        )
+    return confidence
+
+
+def intersecting_share(mesh: TriangleMesh) -> float:
+    """Share of the edges that run through another face of the same mesh; of at most `MOST_EDGES` drawn ones."""
+    from ..views.render import Raycaster
+
+    proxy = preflight(mesh).proxy
+    edges = np.unique(np.sort(proxy.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0)
+    if len(edges) > MOST_EDGES:
+        edges = edges[np.random.default_rng(0).choice(len(edges), MOST_EDGES, replace=False)]
+    start, end = proxy.vertices[edges[:, 0]], proxy.vertices[edges[:, 1]]
+    way = end - start
+    length = np.linalg.norm(way, axis=1)
+    usable = length > 1e-7
+    edges, start, way, length = edges[usable], start[usable], way[usable], length[usable]
+    direction = way / length[:, None]
+    origin = start + direction * (INSIDE * length)[:, None]
+    face, _, distance = Raycaster(proxy).hits(origin.astype(np.float32), direction.astype(np.float32))
+    hit = (face >= 0) & (distance < (1 - 2 * INSIDE) * length)
+    own = (proxy.faces[face][:, :, None] == edges[:, None, :]).any(axis=(1, 2))
+    return float((hit & ~own).mean())

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Transfer Pose in Blender: to bones, to a shape key, and what must stay as it was."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+import pytest
+from mathutils import Matrix
+
+from examples.blender_scene import pose_armature, read_deformed
+from examples.characters import pose_character, relative_rotations, rest_pose_a
+from examples.skeleton import euler, mirror_rotation
+
+from .scenes import add_mesh, add_source, add_target, failure, fingerprint, hero, select, stout
+
+ARMS_DOWN = {
+    "upperarm.L": euler(0, 60, 0), "upperarm.R": mirror_rotation(euler(0, 60, 0)),
+    "thigh.L": euler(-40, 0, 0), "calf.L": euler(40, 0, 0),
+}  # fmt: skip
+REST = rest_pose_a(30.0)
+
+
+@pytest.fixture
+def source():
+    obj = add_source()
+    pose_armature(obj.modifiers["Armature"].object, ARMS_DOWN)
+    return obj
+
+
+def truth() -> np.ndarray:
+    """The stout character, whose arms rest lowered, standing as the hero does."""
+    return pose_character(stout(), relative_rotations(stout(), ARMS_DOWN, REST)).vertices
+
+
+def off(obj, wanted: np.ndarray) -> float:
+    """Mean distance in heights, wherever the whole stands."""
+    bpy.context.view_layer.update()
+    gap = read_deformed(obj) - wanted
+    return float(np.linalg.norm(gap - np.median(gap, axis=0), axis=1).mean() / np.ptp(wanted[:, 2]))
+
+
+def test_pose_becomes_a_shape_key(source) -> None:
+    target = add_target()
+    select(source, target)
+    before = np.array([vertex.co for vertex in target.data.vertices])
+    assert bpy.ops.surface_features.transfer_pose() == {"FINISHED"}
+    assert [key.name for key in target.data.shape_keys.key_blocks] == ["Basis", "Pose Hero"]
+    np.testing.assert_allclose([point.co for point in target.data.shape_keys.key_blocks[0].data], before, atol=1e-6)
+    assert off(target, truth()) < 0.5 * off_unposed(truth())
+
+
+def off_unposed(wanted: np.ndarray) -> float:
+    gap = stout().vertices - wanted
+    return float(np.linalg.norm(gap - np.median(gap, axis=0), axis=1).mean() / np.ptp(wanted[:, 2]))
+
+
+def test_pose_becomes_bone_rotations(source) -> None:
+    target = add_source("Stout", stout())
+    select(source, target)
+    assert bpy.ops.surface_features.transfer_pose() == {"FINISHED"}
+    rig = target.modifiers["Armature"].object
+    assert rig.animation_data is None or rig.animation_data.action is None
+    assert off(target, truth()) < 0.5 * off_unposed(truth())
+    for bone in rig.pose.bones:
+        np.testing.assert_allclose(bone.scale, 1)
+
+
+def test_auto_key_keys_the_pose(source) -> None:
+    target = add_source("Stout", stout())
+    select(source, target)
+    bpy.context.scene.tool_settings.use_keyframe_insert_auto = True
+    try:
+        bpy.ops.surface_features.transfer_pose()
+    finally:
+        bpy.context.scene.tool_settings.use_keyframe_insert_auto = False
+    assert target.modifiers["Armature"].object.animation_data.action is not None
+
+
+def test_a_standing_mesh_gives_its_stance() -> None:
+    scan = pose_character(hero(), ARMS_DOWN)
+    source, target = add_mesh("Scan", scan.vertices, scan.faces), add_source("Stout", stout())
+    select(source, target)
+    assert bpy.ops.surface_features.transfer_pose() == {"FINISHED"}
+    assert off(target, truth()) < 0.6 * off_unposed(truth())
+
+
+def test_shape_keys_of_the_source_are_a_pose() -> None:
+    source, target = add_mesh("Hero", hero().vertices, hero().faces), add_target()
+    source.shape_key_add(name="Basis")
+    key = source.shape_key_add(name="Down")
+    key.data.foreach_set("co", pose_character(hero(), ARMS_DOWN).vertices.ravel())
+    key.value = 1.0
+    select(source, target)
+    assert bpy.ops.surface_features.transfer_pose() == {"FINISHED"}
+    assert off(target, truth()) < 0.5 * off_unposed(truth())
+    assert source.data.shape_keys.key_blocks["Down"].value == 1.0
+
+
+def test_source_and_its_modifiers_stay_as_they_were(source) -> None:
+    source.modifiers.new("Smooth", "SUBSURF")
+    target = add_target()
+    select(source, target)
+    matrices = [bone.matrix.copy() for bone in source.modifiers["Armature"].object.pose.bones]
+    bpy.ops.surface_features.transfer_pose()
+    assert source.modifiers["Smooth"].show_viewport
+    for bone, matrix in zip(source.modifiers["Armature"].object.pose.bones, matrices, strict=True):
+        np.testing.assert_allclose(bone.matrix, matrix, atol=1e-6)
+
+
+def test_undo_takes_the_shape_key_away(source) -> None:
+    target = add_target()
+    select(source, target)
+    before = fingerprint()
+    bpy.ops.ed.undo_push(message="Before")
+    bpy.ops.surface_features.transfer_pose()
+    bpy.ops.ed.undo_push(message="Pose")
+    bpy.ops.ed.undo()
+    assert fingerprint() == before
+
+
+def no_target(source, _target) -> None:
+    select(source)
+
+
+def no_deforming_bones(source, target) -> None:
+    for bone in target.modifiers["Armature"].object.data.bones:
+        bone.use_deform = False
+
+
+def control_rig(source, target) -> None:
+    for bone in target.modifiers["Armature"].object.pose.bones:
+        bone.constraints.new("COPY_ROTATION").target = source
+
+
+def mirrored(source, target) -> None:
+    source.modifiers.new("Mirror", "MIRROR")
+
+
+def chair(source, target) -> None:
+    box = np.array([(x, y, z) for x in (0, 0.4) for y in (0, 0.5) for z in (0, 0.3)])
+    faces = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
+    select(source, add_mesh("Crate", box, faces))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "word"),
+    [
+        (no_target, "only the source"), (no_deforming_bones, "none of its bones"), (control_rig, "Mute Constraints"),
+        (mirrored, "Mirror"), (chair, "Do It Anyway"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_told_and_changes_nothing(source, spoil, word) -> None:
+    target = add_source("Stout", stout())
+    select(source, target)
+    spoil(source, target)
+    before = fingerprint()
+    assert word in failure(bpy.ops.surface_features.transfer_pose)
+    assert fingerprint() == before
+
+
+def test_locked_and_driven_bones_are_kept_and_told(source, capfd) -> None:
+    target = add_source("Stout", stout())
+    rig = target.modifiers["Armature"].object
+    rig.pose.bones["upperarm.L"].lock_rotation = (True, True, True)
+    rig.pose.bones["thigh.L"].driver_add("rotation_quaternion", 1)
+    select(source, target)
+    bpy.ops.surface_features.transfer_pose()
+    told = capfd.readouterr().out
+    assert "locked channels" in told
+    assert "drivers" in told
+    np.testing.assert_allclose(rig.pose.bones["upperarm.L"].rotation_quaternion, (1, 0, 0, 0), atol=1e-6)
+
+
+def test_constraints_are_muted_when_asked(source) -> None:
+    target = add_source("Stout", stout())
+    rig = target.modifiers["Armature"].object
+    constraint = rig.pose.bones["calf.L"].constraints.new("IK")
+    constraint.chain_count = 2
+    select(source, target)
+    bpy.ops.surface_features.transfer_pose()
+    assert not constraint.mute
+    bpy.ops.surface_features.transfer_pose(mute_constraints=True)
+    assert rig.pose.bones["calf.L"].constraints[0].mute
+
+
+def test_a_turned_target_is_posed_in_its_own_axes(source) -> None:
+    target = add_target()
+    target.data.transform(Matrix.Rotation(np.radians(-90), 4, "Z"))
+    target.rotation_euler.z = np.radians(90)
+    select(source, target)
+    assert bpy.ops.surface_features.transfer_pose() == {"FINISHED"}
+    assert off(target, truth()) < 0.5 * off_unposed(truth())
