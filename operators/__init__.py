@@ -12,6 +12,7 @@ from . import (
     embedding,
     features,
     jobs,
+    picture,
     rig,
     segment_parts,
     transfer_attributes,
@@ -36,6 +37,7 @@ CLASSES = (
     *transfer_attributes.CLASSES,
     *transfer_shape_keys.CLASSES,
     *transfer_keypoints.CLASSES,
+    *picture.CLASSES,
     *embedding.CLASSES,
     *jobs.CLASSES,
 )

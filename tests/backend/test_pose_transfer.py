@@ -171,10 +171,9 @@ def test_smoothing_does_not_lag() -> None:
 def test_bone_map_goes_by_the_surface_and_not_by_names() -> None:
     source, target = limb(), limb(1.5, segments=28)
     rows = derive_bone_map(
-        source, skeleton(source).weights, ["A", "B"], skeleton(target, 1.5).weights[:, ::-1], ["B", "A"],
-        onto(target, source, 1.5),
-    )  # fmt: skip
-    assert [(row.target, row.source) for row in rows] == [("B", "B"), ("A", "A")]
+        source, skeleton(source), ["A", "B"], target, skeleton(target, 1.5), ["B", "A"], onto(target, source, 1.5)
+    )
+    assert [(row.target, row.source) for row in rows] == [("B", "A"), ("A", "B")]
     assert from_json(to_json(rows), "map.json") == rows
     assert min(row.share for row in rows) > 0.8
 

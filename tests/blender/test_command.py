@@ -41,6 +41,14 @@ def test_rig_is_saved_to_another_file(main, file, tmp_path) -> None:
     assert bpy.data.objects["Stout"].modifiers[0].object.name == "Stout Hero Rig"
 
 
+def test_rig_without_a_source_makes_a_skeleton(main, file, tmp_path) -> None:
+    out = tmp_path / "out.blend"
+    options = ["--target", "Stout", "--preset", "human", "--skeleton", "mixamo", "--out", str(out), "--views", "8"]
+    assert main(["rig", str(file), *options]) == 0
+    bpy.ops.wm.open_mainfile(filepath=str(out))
+    assert "mixamorig:Hips" in bpy.data.objects["Stout"].modifiers[0].object.data.bones
+
+
 def test_features_are_saved_in_the_fixed_format(main, file, tmp_path) -> None:
     out = tmp_path / "features"
     assert main(["compute", str(file), "--out", str(out), "--views", "8"]) == 0
@@ -105,6 +113,8 @@ def test_help_is_0(main) -> None:
         (["weights", "FILE", "--source", "Stout", "--target", "Hero", "--out", "OUT"], "Stout"),
         (["weights", "FILE", "--source", "Hero", "--target", "Hero", "--out", "OUT"], "Hero"),
         (["rig", "FILE", "--source", "Hero Rig", "--target", "Stout", "--out", "OUT"], "not a mesh"),
+        (["rig", "FILE", "--source", "Hero", "--out", "OUT"], "--target"),
+        (["rig", "FILE", "--target", "Hero", "--out", "OUT"], "Replace Existing"),
         (["compute", "FILE", "--object", "Hero", "--out", "OUT", "--views", "0"], "--views"),
         (["compute", "missing.blend", "--out", "OUT"], "missing.blend"),
     ],
