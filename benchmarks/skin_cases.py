@@ -38,8 +38,8 @@ TEST_POSES = 10
 class Skinned:
     """A character with true weights. Z up, metres.
 
-    weights: (V, J) float32. heads: (J, 3) where its joints stand. poses: (P, J, 3, 4) test poses, from how it stands.
-    parents: (J,), −1 for roots.
+    weights: (V, J) float32. heads: (J, 3) where its joints stand. poses: (P, J, 3, 4) test poses, as transforms from
+    how it stands. parents: (J,), −1 for roots.
     """
 
     name: str

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pictures of transferred textures: `python -m benchmarks.texture_pictures --data DATA --out docs/images`.
 
-The knight's texture on a barbarian, and a checker of letters on a held-out person, each beside where it came from.
+The knight's texture on a barbarian, a checker of letters on a held-out person, and another person painted from one
+render of the first, each beside where it came from.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.kaykit_weights import HELD
 from examples.installed_extension import disable, install, quiet, select
@@ -99,6 +101,44 @@ def photograph(obj: Any, path: Path, turn_degrees: float) -> Any:
         return image.convert("RGB").copy()
 
 
+def geometry_of(obj: Any, away: NDArray, half: float) -> NDArray[np.float32]:
+    """(SIDE, SIDE, 4) normals and depth of an object, row 0 at the top, as `photograph` sees it from `away`."""
+    from surface_features.mesh import TriangleMesh
+    from surface_features.views.cameras import Cameras, look_from
+    from surface_features.views.render import Raycaster
+
+    vertices = np.array([obj.matrix_world @ vertex.co for vertex in obj.data.vertices], np.float32)
+    mesh = TriangleMesh.from_polygons(vertices, [list(face.vertices) for face in obj.data.polygons])
+    centre = (vertices.min(axis=0) + vertices.max(axis=0)) / 2
+    cameras = Cameras(look_from(np.asarray(away, np.float32)[None]), centre[None], np.array([half], np.float32))
+    view = Raycaster(mesh).view(cameras, 0, SIDE)
+    seen = (view.face_ids[0] >= 0)[..., None]
+    return np.concatenate([view.normals[0] / 2 + 0.5, view.depth[0][..., None]], axis=2) * seen
+
+
+def show_from_picture(subject: Any, target: Any, out: Path, folder: Path) -> None:
+    """Paint the target from one render of the subject, and save the render and the target from three sides."""
+    import bpy
+    from PIL import Image
+
+    photo = photograph(subject, folder / "photo.png", 20)
+    scene = bpy.context.scene
+    away = np.array(scene.camera.matrix_world.to_3x3().col[2])
+    pixels = geometry_of(subject, away, scene.camera.data.ortho_scale / 2)
+    geometry = bpy.data.images.new("Geometry", SIDE, SIDE, alpha=True, float_buffer=True, is_data=True)
+    geometry.pixels.foreach_set(np.ascontiguousarray(pixels[::-1]).ravel())
+    geometry.update()
+    texture = scene.surface_features.texture
+    texture.picture, texture.geometry = bpy.data.images.load(str(folder / "photo.png")), geometry
+    select(target)
+    bpy.ops.surface_features.texture_from_picture()
+    views = [photo, *(photograph(target, folder / "view.png", turn) for turn in (20, 110, 200))]
+    sheet = Image.new("RGB", (SIDE * len(views), SIDE))
+    for index, view in enumerate(views):
+        sheet.paste(view, (SIDE * index, 0))
+    sheet.quantize(128).save(out, optimize=True)
+
+
 def show(source: Any, target: Any, out: Path, folder: Path) -> None:
     """Transfer, and save source and target from the front and from behind."""
     import bpy
@@ -138,6 +178,8 @@ def main() -> None:
             written, blank = [plain_person(options.data, seed, name, painted=painted)
                       for seed, name, painted in ((0, "Written", True), (1, "Blank", False))]  # fmt: skip
             show(written, blank, options.out / "letters_on_person.png", Path(folder))
+            third = plain_person(options.data, 3, "From Picture", painted=False)
+            show_from_picture(written, third, options.out / "person_from_picture.png", Path(folder))
         print("\n".join(line for line in log.read_text().splitlines() if line.startswith(("Info: ", "Warning: "))))
         disable()
 

@@ -58,6 +58,7 @@ MEANINGFUL = {"sharp_edge", "crease_edge", "crease_vert", "bevel_weight_edge", "
 # sharp_face is how a mesh is shaded, and stays its own.
 HANDLED_ELSEWHERE = {"sharp_face", "material_index", "position", "custom_normal", "uv_seam", "id", "shade_smooth"}
 SEAM = "seam"
+MOST_UVS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,22 +113,25 @@ def read_items(obj: bpy.types.Object, chosen: Iterable[What], names: frozenset[s
 def check_room(obj: bpy.types.Object, items: Iterable[Item], *, replace: bool) -> tuple[list[Item], list[str]]:
     """Which of the items the target has room for, and a sentence for each that it has not.
 
-    What can have a new name always has room. Raises `BadInputError` for locked groups that were to be replaced.
+    What can have a new name always has room, but for UV maps, of which Blender keeps eight. Raises `BadInputError` for
+    locked groups that were to be replaced.
     """
     items = list(items)
-    if replace:
-        groups = {item.name for item in items if item.what is What.GROUPS}
-        locked = locked_groups(obj, groups)
-        if locked:
-            raise BadInputError(
-                f"{obj.name}: {len(locked)} of the vertex groups are locked (“{locked[0]}”). "
-                "Unlock them and run again.",
-                fault="locked_groups",
-            )
-        return items, []
+    locked = locked_groups(obj, {item.name for item in items if item.what is What.GROUPS}) if replace else []
+    if locked:
+        raise BadInputError(
+            f"{obj.name}: {len(locked)} of the vertex groups are locked (“{locked[0]}”). Unlock them and run again.",
+            fault="locked_groups",
+        )
+    room = MOST_UVS - len(obj.data.uv_layers)
     free, refusals = [], []
     for item in items:
-        reason = _occupied(obj, item)
+        if item.what is What.UVS and not (replace and item.name in obj.data.uv_layers):
+            room -= 1
+            if room < 0:
+                refusals.append(f"{obj.name}: no room for “{item.name}”, a mesh holds at most {MOST_UVS} UV maps.")
+                continue
+        reason = "" if replace else _occupied(obj, item)
         if reason:
             refusals.append(f"{obj.name}: {reason}; tick Replace Existing to have it replaced.")
         else:
@@ -184,10 +188,7 @@ def _write_attribute(mesh: Any, item: Item, values: NDArray, *, replace: bool) -
     else:
         present = None
     if item.what is What.UVS and present is None:
-        layer = mesh.uv_layers.new(name=item.name, do_init=False)
-        if layer is None:
-            raise BadInputError(f"“{item.name}”: a mesh holds at most eight UV maps.", fault="too_many_uvs")
-        present = mesh.attributes[layer.name]
+        present = mesh.attributes[mesh.uv_layers.new(name=item.name, do_init=False).name]
     elif present is None:
         present = mesh.attributes.new(item.name, item.data_type, item.domain)  # type: ignore[arg-type]
     present.data.foreach_set(storage.field, np.ascontiguousarray(values, storage.dtype).ravel())
@@ -231,8 +232,6 @@ def _occupied(obj: bpy.types.Object, item: Item) -> str:
         return "already has materials"
     if item.what is What.NORMALS and mesh.has_custom_normals:
         return "already has custom normals"
-    if item.what is What.UVS and len(mesh.uv_layers) >= 8:
-        return "already has eight UV maps, as many as a mesh can hold"
     if item.name == SEAM and item.what is What.EDGES:
         seam = np.empty(len(mesh.edges), np.bool_)
         mesh.edges.foreach_get("use_seam", seam)

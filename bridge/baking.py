@@ -30,6 +30,12 @@ def bake(
     with stand_in(obj) as copy:
         loops = unwrap(copy)
         scene = bpy.context.scene
+        if not hasattr(scene, "cycles"):
+            raise BadInputError(
+                f"{obj.name}: its materials have to be baked, and Cycles is disabled. Enable it in the preferences "
+                "(Add-ons ▸ Cycles Render Engine) and run again.",
+                fault="no_cycles",
+            )
         scene.render.engine = "CYCLES"
         scene.cycles.device, scene.cycles.samples = "CPU", 1
         for channel in channels:

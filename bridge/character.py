@@ -61,8 +61,11 @@ def body_of(obj: bpy.types.Object) -> tuple[bpy.types.Object | None, list[bpy.ty
         if other.type == "MESH"
         and other != obj
         and other.visible_get()
-        and other.parent_type != "BONE"
         and find_armature(other) == armature
+        and (
+            other.parent_type == "ARMATURE"
+            or any(m.type == "ARMATURE" and m.object == armature for m in other.modifiers)
+        )
     ]
     if obj.type == "MESH":
         meshes.insert(0, obj)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..surface_features.errors import BadInputError
 from ..surface_features.mesh import Float32
+from ..surface_features.transfer.skeleton import attach_loose
 from .compat import ActionWriter
 
 Float64 = NDArray[np.float64]
@@ -71,10 +72,12 @@ def read_bones_for_pose(armature: bpy.types.Object, weights: Float32, *, free_co
             f"(“{min(moving & held)}”). Tick Mute Constraints to pose them all the same.",
             fault="control_rig",
         )
+    heads, tails = ends[:, 0].astype(np.float32), ends[:, 1].astype(np.float32)
+    parents = np.array([bones.find(bone.parent.name) if bone.parent else -1 for bone in bones], np.int64)
     arrays = {
-        "heads": ends[:, 0].astype(np.float32),
-        "tails": ends[:, 1].astype(np.float32),
-        "parents": np.array([bones.find(bone.parent.name) if bone.parent else -1 for bone in bones], np.int64),
+        "heads": heads,
+        "tails": tails,
+        "parents": attach_loose(parents, weights, heads, tails),
         "weights": weights,
         "movable": np.array([name not in held and not _all_locked(armature.pose.bones[name]) for name in names]),
         "limits": np.array([_limits(armature.pose.bones[name]) for name in names], np.float64).reshape(-1, 3, 2),

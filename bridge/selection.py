@@ -17,13 +17,13 @@ def selected_vertices(obj: bpy.types.Object) -> NDArray[np.bool_]:
 
 
 def select_vertices(obj: bpy.types.Object, chosen: NDArray[np.bool_]) -> None:
-    """Select these vertices and no others, and the edges and faces they make up. Object Mode only."""
+    """Select these vertices and no others, and the faces they make up. Object Mode only.
+
+    Edges are left to Edit Mode, which selects those between selected vertices: writing them from here crashes Blender 5.0.
+    """
     mesh = obj.data
     chosen = np.ascontiguousarray(chosen, np.bool_)
     mesh.vertices.foreach_set("select", chosen)
-    # One by one: edges.foreach_set("select", …) crashes Blender 5.0.
-    for edge, selected in zip(mesh.edges, chosen[edge_vertices(obj)].all(axis=1).tolist(), strict=True):
-        edge.select = selected
     if len(mesh.polygons):
         corners = np.empty(len(mesh.loops), np.int32)
         starts = np.empty(len(mesh.polygons), np.int32)

@@ -18,7 +18,7 @@ from ..bridge.weights import groups_with_weights, locked_groups, write_weights
 from ..properties import JobSettings, RigSettings
 from ..surface_features.engine import JobRequest, JobResult
 from ..surface_features.errors import BadInputError, EngineError
-from ..surface_features.metarig import Skeleton, fit_human_metarig
+from ..surface_features.metarig import Skeleton, fit_metarig, metarig_for
 from ..surface_features.rig_names import name_bones
 from ..surface_features.rig_template import KINDS, RigTemplate, load_template
 from ..surface_features.rigify_weights import deform_groups, group_names
@@ -55,7 +55,6 @@ def plan_rig_preset(
         fits = [_Fit(results[0], index, character) for index, character in enumerate(characters)]
         if rig.skeleton == "METARIG":
             check_rigify()
-            _check_metarigs(fits)
         for obj in found:
             _check(obj, names, replace)
             _check_in_view(obj)
@@ -79,6 +78,7 @@ class _Fit:
             np.asarray(result.arrays[f"{name}_{index}"], np.float32)
             for name in ("bones", "z_axes", "landmarks", "weights")
         )
+        self.front = np.asarray(result.arrays[f"front_{index}"], np.float32)
         count = len(self.template.bones)
         fits = self.bones.shape == (count, 2, 3) and self.weights.shape == (len(character.mesh.vertices), count)
         if not fits or not (np.isfinite(self.bones).all() and np.isfinite(self.weights).all()):
@@ -115,16 +115,8 @@ def _group_names(rig: RigSettings) -> set[str]:
     """Every vertex group that the job may write."""
     kinds = KINDS if rig.kind == "auto" else (rig.kind,)
     if rig.skeleton == "METARIG":
-        return {name for kind in kinds for name in group_names(load_template(kind).bones)}
+        return set(group_names(load_template("human").bones)) if "human" in kinds else set()
     return {name for kind in kinds for name in name_bones(load_template(kind).bones, rig.skeleton.lower())}
-
-
-def _check_metarigs(fits: Sequence[_Fit]) -> None:
-    if any(fit.kind != "human" for fit in fits):
-        raise BadInputError(
-            "Metarigs are fitted to people only; nothing was changed. Choose another skeleton for animals.",
-            fault="no_metarig",
-        )
 
 
 def _check_in_view(obj: bpy.types.Object) -> None:
@@ -143,8 +135,9 @@ def _rig(
     collections = list(first.users_collection)
     weights = fit.weights
     if rig.skeleton == "METARIG":
-        names, weights = deform_groups(fit.template.bones, fit.bones, character.mesh.vertices, weights)
-        armature = make_metarig(context, "human", f"{character.name} Metarig", collections)
+        metarig = metarig_for(fit.kind, fit.shape)
+        names, weights = _metarig_groups(fit, character)
+        armature = make_metarig(context, metarig, f"{character.name} Metarig", collections)
     else:
         names = name_bones(fit.template.bones, rig.skeleton.lower())
         bones = NewBones(names, fit.template.parents.tolist(), fit.bones, fit.z_axes)
@@ -153,7 +146,7 @@ def _rig(
         armature = make_armature(context, f"{character.name} Rig", origin, bones, collections, root)
     try:
         if rig.skeleton == "METARIG":
-            _fit_metarig(armature, fit)
+            _fit_metarig(armature, metarig, fit)
         _bind(objects, character, armature, names, weights, deforms=rig.skeleton != "METARIG")
     except BaseException:
         bpy.data.batch_remove([armature, armature.data])  # no half-made rig is left behind
@@ -161,12 +154,18 @@ def _rig(
     return armature
 
 
-def _fit_metarig(armature: bpy.types.Object, fit: _Fit) -> None:
+def _metarig_groups(fit: _Fit, character: CharacterMeshes) -> tuple[list[str], np.ndarray]:
+    """Vertex groups for what Generate Rig makes; none for animals, whose deform bones differ between metarigs."""
+    if fit.kind != "human":
+        return [], np.zeros((len(character.mesh.vertices), 0), np.float32)
+    return deform_groups(fit.template.bones, fit.bones, character.mesh.vertices, fit.weights)
+
+
+def _fit_metarig(armature: bpy.types.Object, metarig: str, fit: _Fit) -> None:
     names = [bone.name for bone in armature.data.bones]
     ends = np.array([(bone.head_local, bone.tail_local) for bone in armature.data.bones], np.float32).reshape(-1, 2, 3)
     points: dict[str, Any] = dict(zip(fit.template.landmarks, fit.landmarks, strict=True))
-    front = fit.z_axes[fit.template.bones.index("pelvis")]
-    fitted = fit_human_metarig(names, ends, Skeleton(fit.template.bones, fit.bones, points), front)
+    fitted = fit_metarig(metarig, names, ends, Skeleton(fit.template.bones, fit.bones, points), fit.front)
     place_bones(bpy.context, armature, names, fitted)
 
 
@@ -199,5 +198,6 @@ def _told(characters: Sequence[CharacterMeshes], fits: Sequence[_Fit], made: Seq
     else:
         told = f"{len(made)} characters: a skeleton made for each, with weights."
     if rig.skeleton == "METARIG":
-        told += " Press Generate Rig, then give the mesh an Armature modifier with the generated rig."
+        told += " Press Generate Rig, then give the mesh an Armature modifier with the generated rig"
+        told += "." if all(fit.kind == "human" for fit in fits) else " and weights: animals have none yet."
     return told

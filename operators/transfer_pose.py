@@ -132,15 +132,18 @@ def pose_writer(armature: bpy.types.Object, target: PoseTarget) -> PoseWriter:
             f"{armature.name}: its bones have changed while the job ran; nothing was changed. Run again.",
             fault="object_changed",
         )
-    return PoseWriter(armature, roots_of(target), target.bones.arrays["movable"].astype(bool))
+    return PoseWriter(armature, moved_bones(armature, target), target.bones.arrays["movable"].astype(bool))
 
 
-def roots_of(target: PoseTarget) -> np.ndarray:
-    """(B,) bool the bones that carry a target's root motion."""
+def moved_bones(armature: bpy.types.Object, target: PoseTarget) -> np.ndarray:
+    """(B,) bool the bones that are moved and not only turned: the root, and limbs' ends that hang on nothing."""
     from ..surface_features.transfer.skeleton import Skeleton
 
     assert target.bones is not None
-    return Skeleton(**target.bones.arrays).roots
+    arrays = target.bones.arrays
+    bones = armature.data.bones
+    own = np.array([bones.find(bone.parent.name) if bone.parent else -1 for bone in bones])
+    return Skeleton(**arrays).roots | (arrays["parents"] != own)
 
 
 def _told(source: str, targets: Sequence[PoseTarget], told: Sequence[dict]) -> str:

@@ -72,13 +72,13 @@ def plan_transfer_texture(
     name = source.name
 
     def finish(objects: Sequence[bpy.types.Object], results: Sequence[JobResult]) -> Outcome:
-        painted = [_images_of(results[0], textures, index, target) for index, target in enumerate(targets)]
+        painted = [images_of(results[0], textures, index, target) for index, target in enumerate(targets)]
         for obj, target in zip(objects, targets, strict=True):
-            _check_unchanged(obj, target)
+            check_unchanged(obj, target)
         told, told_warnings = [], []
-        made = _make_images(name, targets, painted, textures, options)
+        made = make_images(name, targets, painted, textures, options)
         for index, (obj, target) in enumerate(zip(objects, targets, strict=True)):
-            _give_material(obj, target, made[index], textures, name, replace=replace)
+            give_material(obj, target, made[index], textures, name, replace=replace)
             sure, overlap = results[0].info["sure"][index], results[0].info["overlap"][index]
             told.append(f"{obj.name}: painted from {name} at {options.settings.size}², {sure:.0%} of it found surely.")
             told_warnings += _second_looks(obj.name, target, sure, overlap)
@@ -135,7 +135,7 @@ def _read_targets(
             if obj.data.name in seen:
                 warnings.append(f"{obj.name}: shares its mesh with another target and gets the same material.")
                 continue
-            targets.append(_read_target(obj, options, warnings))
+            targets.append(read_target(obj, options, warnings))
             seen.add(obj.data.name)
         except BadInputError as error:
             refusals.append(str(error))
@@ -147,7 +147,7 @@ def _read_targets(
     return targets, refusals + warnings
 
 
-def _read_target(obj: bpy.types.Object, options: TextureOptions, warnings: list[str]) -> Target:
+def read_target(obj: bpy.types.Object, options: TextureOptions, warnings: list[str]) -> Target:
     whole = read_whole_mesh(obj)
     if len(whole.mesh.faces) == 0:
         raise BadInputError(f"{obj.name}: the mesh has no faces, so there is no surface to paint.", fault="no_faces")
@@ -168,7 +168,7 @@ def _arrays(whole: WholeMesh, textures: SourceTextures, targets: Sequence[Target
     return arrays
 
 
-def _images_of(
+def images_of(
     result: JobResult, textures: SourceTextures, index: int, target: Target
 ) -> dict[str, dict[int, NDArray[Any]]]:
     """Tiles by layer name, the confidence among them. Raises `EngineError` for an answer that is not whole."""
@@ -182,7 +182,7 @@ def _images_of(
     return painted
 
 
-def _make_images(
+def make_images(
     source: str,
     targets: Sequence[Target],
     painted: Sequence[dict[str, dict[int, NDArray[Any]]]],
@@ -223,7 +223,7 @@ def _image_folder(options: TextureOptions) -> Path | None:
     return Path(bpy.data.filepath).parent / "textures"
 
 
-def _check_unchanged(obj: bpy.types.Object, target: Target) -> None:
+def check_unchanged(obj: bpy.types.Object, target: Target) -> None:
     if len(obj.data.loops) != len(target.loops) or (target.uv and target.uv not in obj.data.uv_layers):
         raise BadInputError(
             f"{obj.name}: its faces or UV maps were edited while the job ran; nothing was changed. Run again.",
@@ -231,7 +231,7 @@ def _check_unchanged(obj: bpy.types.Object, target: Target) -> None:
         )
 
 
-def _give_material(
+def give_material(
     obj: bpy.types.Object,
     target: Target,
     images: dict[str, bpy.types.Image],

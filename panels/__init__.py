@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import bpy
 
-from . import pose, rig, sidebar, surface_transfers, texture, weights
+from . import parts, pose, rig, sidebar, surface_transfers, texture, weights
 
 CLASSES = (
     *sidebar.CLASSES,
+    *weights.CLASSES,
     *rig.CLASSES,
     *pose.CLASSES,
     *texture.CLASSES,
     *surface_transfers.CLASSES,
-    *weights.CLASSES,
+    *parts.CLASSES,
 )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The panel of Transfer Texture."""
+"""The panels of Transfer Texture and of pictures."""
 
 from __future__ import annotations
 
@@ -33,4 +33,22 @@ class SURFACE_FEATURES_PT_texture(SidebarPanel, bpy.types.Panel):
         column.label(text=f"Up to {most:,.0f} MB for each target", icon="MEMORY")
 
 
-CLASSES = (SURFACE_FEATURES_PT_texture,)
+class SURFACE_FEATURES_PT_picture(SidebarPanel, bpy.types.Panel):
+    bl_idname = "SURFACE_FEATURES_PT_picture"
+    bl_parent_id = "SURFACE_FEATURES_PT_texture"
+    bl_label = "From a Picture"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        texture = get_settings(context).texture
+        layout = self.layout
+        layout.template_ID(texture, "picture", open="image.open")
+        layout.template_ID(texture, "geometry", open="image.open")
+        layout.operator("surface_features.texture_from_picture", icon="IMAGE_DATA")
+        layout.prop(texture, "keypoints")
+        column = layout.column(align=True)
+        column.operator("surface_features.keypoints_from_picture", icon="EMPTY_DATA")
+        column.operator("surface_features.keypoints_to_picture", icon="IMAGE_REFERENCE")
+
+
+CLASSES = (SURFACE_FEATURES_PT_texture, SURFACE_FEATURES_PT_picture)

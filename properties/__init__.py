@@ -11,7 +11,8 @@ import bpy
 from ..bridge.attributes import What
 from ..preferences import get_preferences
 from ..surface_features.settings import FeatureSettings, WeightSettings
-from . import pose, texture, weights
+from . import parts, pose, texture, weights
+from .parts import PartsSettings
 from .pose import PoseTransferSettings
 from .rig import RigSettings
 from .texture import SurfaceFeaturesTextureSettings, TextureOptions
@@ -128,6 +129,8 @@ class SurfaceFeaturesSettings(bpy.types.PropertyGroup):
         default={"GROUPS", "COLOURS", "ATTRIBUTES"},
     )
 
+    parts: bpy.props.PointerProperty(type=PartsSettings)  # type: ignore[valid-type]
+
     def rig_settings(self) -> RigSettings:
         return RigSettings(rig_from=self.rig_from, skeleton=self.skeleton, together=self.together)
 
@@ -155,7 +158,7 @@ def job_settings(context: bpy.types.Context) -> JobSettings:
     )
 
 
-CLASSES = (*pose.CLASSES, *texture.CLASSES, *weights.CLASSES, SurfaceFeaturesSettings)
+CLASSES = (*weights.CLASSES, *pose.CLASSES, *texture.CLASSES, *parts.CLASSES, SurfaceFeaturesSettings)
 
 
 def register() -> None:

@@ -75,6 +75,23 @@ class SurfaceFeaturesTextureSettings(bpy.types.PropertyGroup):
         default=False,
     )
 
+    picture: bpy.props.PointerProperty(  # type: ignore[valid-type]
+        name="Picture",
+        description="A picture of one whole subject like the mesh, cut out (alpha) or before a plain background",
+        type=bpy.types.Image,
+    )
+    geometry: bpy.props.PointerProperty(  # type: ignore[valid-type]
+        name="Normals and Depth",
+        description="The same view's camera-space normals (RGB) and depth (alpha, larger is nearer, 0 is background), "
+        "for the bundled backbone, which does not read colours",
+        type=bpy.types.Image,
+    )
+    keypoints: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Keypoints",
+        description='JSON file: {"name": [x, y]} in pixels from the picture\'s upper left corner',
+        subtype="FILE_PATH",
+    )
+
     def options(self) -> TextureOptions:
         settings = TextureSettings(size=int(self.size), margin=self.margin, min_confidence=self.min_confidence)
         wanted = tuple(channel.name for channel in CHANNELS if channel.name in self.channels)

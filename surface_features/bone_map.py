@@ -8,12 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .correspondence import Correspondence
 from .errors import BadInputError
 from .mesh import Float32, TriangleMesh
+from .rigging import fit_joints
+from .transfer.skeleton import Skeleton
 
-LEAST_SHARE = 0.2  # of a bone's surface: what its source bone must at least move
+NEAR = 0.05  # of the source's extent: ends of bones this near to each other are probably the same joint
+LEAST_SCORE = 0.25
 FORMAT = 1
 
 
@@ -31,33 +35,70 @@ class BoneMatch:
 
 def derive_bone_map(
     source: TriangleMesh,
-    source_weights: Float32,
-    source_bones: Sequence[str],
-    target_weights: Float32,
-    target_bones: Sequence[str],
+    source_bones: Skeleton,
+    source_names: Sequence[str],
+    target: TriangleMesh,
+    target_bones: Skeleton,
+    target_names: Sequence[str],
     onto_source: Correspondence,
 ) -> tuple[BoneMatch, ...]:
-    """The bone map, by where bones sit on the two meshes; one row for each target bone that moves anything.
+    """The bone map; one row for each target bone that moves anything.
 
-    source_weights: (Vs, Bs), target_weights: (Vt, Bt) skin weights. onto_source: per target vertex a point of the
+    A source bone is judged by how much of the target bone's surface it moves on the source, and by how near it lies to
+    where the target bone's ends come to lie when they are carried into the source's body: a tunic may hang on the spine
+    and cover the thighs, but the thigh bone still goes from hip to knee. onto_source: per target vertex a point of the
     source.
     """
-    corners = source_weights[source.faces[onto_source.face]]
+    corners = source_bones.weights[source.faces[onto_source.face]]
     matched = np.einsum("vc,vcb->vb", onto_source.bary, corners)
-    trust = onto_source.confidence.astype(np.float64)[:, None]
-    shared = (target_weights * trust).T @ matched
-    total = (target_weights * trust).sum(axis=0)
+    trust = onto_source.confidence.astype(np.float64)[:, None] + 1e-3
+    shared = (target_bones.weights * trust).T @ matched
+    total = (target_bones.weights * trust).sum(axis=0)
+    carried = fit_joints(target, _ends(target_bones), target_bones.weights, source, onto_source)
+    gap = np.linalg.norm(carried[:, None] - _ends(source_bones)[None], axis=3)  # (Bt, Bs, 2)
+    reach = NEAR * float(np.ptp(source.vertices, axis=0).max())
+    near = np.exp(-0.5 * (gap / reach) ** 2).mean(axis=2)
+    share = shared / np.maximum(total, 1e-12)[:, None]
+    score = np.where(source_bones.support > 0, share + near, -1.0)
+    chosen = _choose(target_bones, score, gap[:, :, 0], 0.5 * reach)
     rows = []
-    for index, name in enumerate(target_bones):
-        if target_weights[:, index].sum() <= 0:
+    for index, name in enumerate(target_names):
+        if target_bones.support[index] <= 0:
             continue
-        share = shared[index] / max(float(total[index]), 1e-12)
-        best = int(share.argmax())
-        found = share[best] >= LEAST_SHARE
-        rows.append(
-            BoneMatch(name, source_bones[best] if found else "", round(float(share[best]), 3) if found else 0.0)
-        )
+        best = chosen[index]
+        if score[index, best] >= LEAST_SCORE:
+            rows.append(BoneMatch(name, source_names[best], round(float(min(share[index, best], 1.0)), 3)))
+        else:
+            rows.append(BoneMatch(name, "", 0.0))
     return tuple(rows)
+
+
+def _choose(bones: Skeleton, score: NDArray[np.float64], gap: NDArray[np.float64], margin: float) -> list[int]:
+    """The best source bone for each target bone, from the tips inwards; (Bt,).
+
+    A source bone that begins where a child begins is the child's: a collar bone is not the upper arm, though an arm
+    without a collar bone moves its surface. gap: (Bt, Bs) how far heads lie from each other.
+    """
+    score = score.copy()
+    chosen = [0] * len(score)
+    for bone in reversed(bones.order):
+        children = np.flatnonzero((bones.parents == bone) & (bones.support > 0))
+        for child in children:
+            taken = chosen[child]
+            if gap[bone, taken] > gap[child, taken] + margin:
+                score[bone, taken] = -1.0
+        chosen[bone] = int(score[bone].argmax())
+    return chosen
+
+
+def _ends(bones: Skeleton) -> Float32:
+    """(B, 2, 3) where bones begin and where the next ones do; importers draw the tails of bones as they like."""
+    ends = np.stack([bones.heads, bones.tails], axis=1).astype(np.float32)
+    for bone in range(len(bones.parents)):
+        children = np.flatnonzero((bones.parents == bone) & (bones.support > 0))
+        if len(children):
+            ends[bone, 1] = bones.heads[children].mean(axis=0)
+    return ends
 
 
 def to_json(rows: Sequence[BoneMatch]) -> str:

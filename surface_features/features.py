@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,7 +63,32 @@ def compute_features(
     return features
 
 
-def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext) -> Features:
+def compute_view_features(
+    mesh: TriangleMesh,
+    settings: FeatureSettings | None = None,
+    context: JobContext | None = None,
+    cache: FeatureCache | None = None,
+) -> Features:
+    """As `compute_features`, but as the views show them: neither corrected over the surface nor embedded.
+
+    Only these are comparable with the features of a picture's pixels.
+    """
+    settings, context = replace(settings or FeatureSettings(), embedding=""), context or JobContext()
+    if cache is None:
+        return _compute(mesh, settings, context, as_seen=True)
+    from .backbones.checkpoint import fingerprint
+    from .cache import feature_key
+
+    key = feature_key(mesh, settings, f"as seen {fingerprint(settings.backbone)}", ALGORITHM_VERSION)
+    stored = cache.get(key, context)
+    if stored is not None:
+        return Features(stored["values"], stored["confidence"])
+    features = _compute(mesh, settings, context, as_seen=True)
+    cache.put(key, {"values": features.values, "confidence": features.confidence}, context)
+    return features
+
+
+def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext, *, as_seen: bool = False) -> Features:
     from .backbones import load_backbone
     from .embedding.store import embed
     from .lifting import side_by_side
@@ -84,7 +109,7 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext)
         backbone = load_backbone(settings.backbone, settings.device)
     raycaster, cameras = Raycaster(proxy), place_cameras(proxy.vertices, settings.views)
     looks, zoom = [cameras], backbone.checkpoint.close_up_zoom
-    if zoom:
+    if zoom and not as_seen:  # a picture shows the whole subject
         looks.append(close_ups(proxy.vertices, cameras, zoom))
     pictures = sum(len(look) for look in looks)
     lifted, done = [], 0
@@ -93,7 +118,7 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext)
         lifted.append(_look(raycaster, look, backbone, span))
         done += len(look)
     known = side_by_side(lifted)
-    if backbone.surface_context is not None:
+    if backbone.surface_context is not None and not as_seen:
         with context.stage("refine"):
             known = refine(backbone.surface_context, proxy, known, context.span(0.9, 1.0))
     values = known.values

@@ -35,7 +35,8 @@ class PresetRig:
 
     kind: one of `rig_template.KINDS`. shape: the template's body that was most alike. likeness: 0…1, how much.
     bones: B names, parents first (`rig_names.name_bones` gives other conventions). parents: (B,) int32, −1 the root.
-    ends: (B, 2, 3) heads and tails. z_axes: (B, 3) where each bone's local Z looks. landmarks: (L, 3).
+    ends: (B, 2, 3) heads and tails. z_axes: (B, 3) where each bone's local Z looks. front: (3,) where the
+    body looks. landmarks: (L, 3).
     weights: (V, B) float32, rows sum to 1. confidence: (V,) of the match they came by.
     """
 
@@ -46,6 +47,7 @@ class PresetRig:
     parents: Int32
     ends: Float32
     z_axes: Float32
+    front: Float32
     landmarks: Float32
     weights: Float32
     confidence: Float32
@@ -82,12 +84,14 @@ def rig_from_nothing(
         fitted = fit_joints(shape.mesh, points, moving, mesh, onto_mesh)
         ends, landmarks = fitted[: len(shape.ends)], fitted[len(shape.ends) :, 0]
         turn = robust_similarity(shape.ends.reshape(-1, 3), ends.reshape(-1, 3))[:, :3]
-        axes = z_axes(shape.ends) @ (turn / np.cbrt(np.linalg.det(turn))).T
+        turn = turn / np.cbrt(np.linalg.det(turn))
+        axes, front = z_axes(shape.ends) @ turn.T, -turn[:, 1]  # templates face −Y
     context.report(0.92, f"{mesh.name}: transferring weights")
     with context.stage("transfer"):
         skin = transfer_weights(shape.mesh, template.weights, mesh, onto_shape, weights)
     return PresetRig(
         template.kind, shape.name, chosen.likeness, template.bones, template.parents, ends, axes.astype(np.float32),
+        front.astype(np.float32),
         landmarks, skin, onto_shape.confidence,
     )  # fmt: skip
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from .correspondence import Correspondence
@@ -11,6 +13,11 @@ from .mesh import Float32, TriangleMesh
 from .symmetry import mirror_twins, symmetrise
 
 REACH = 1.2  # the ring around a joint, in distances from the joint to its nearest vertices
+WIDER = (1, 2, 4, 8, 16, 32)  # times its reach, while the ring's matches hang together badly:
+STRETCH = 4.0  # scaled by more than that beside the whole body,
+LOOSE = 0.7  # or off by more than that share of the reach; or
+FEWEST = 8  # vertices are not there
+LONG = 3.0  # times as long, beside the other bones, as in the source: one of the bone's joints went astray
 ROUNDS = 4  # of reweighting, so that single wrong matches do not pull a joint
 
 
@@ -39,14 +46,18 @@ def fit_joints(
     weights, trust = bone_weights[usable], onto_target.confidence[usable].astype(np.float64) + 1e-3
     whole = robust_similarity(vertices, goal, trust)
     extent = float(np.ptp(vertices, axis=0).max())
-    points, joint = _merge(bones.reshape(-1, 3).astype(np.float64), 1e-4 * extent)
-    moved = np.empty_like(points)
-    for index, point in enumerate(points):
+    points, joint = merge_points(bones.reshape(-1, 3).astype(np.float64), 1e-4 * extent)
+    owned = []
+    for index in range(len(points)):
         meeting = np.unique(np.flatnonzero(joint == index) // 2)
         own = weights[:, meeting].sum(axis=1).astype(np.float64)
-        if own.max(initial=0.0) < 0.05:
-            own = np.ones(len(vertices))
-        moved[index] = _carry(point, vertices, goal, own * trust, whole, extent)
+        owned.append(own if own.max(initial=0.0) >= 0.05 else np.ones(len(vertices)))
+
+    def carry(index: int, rings: Sequence[int] = WIDER) -> np.ndarray:
+        return _carry(points[index], vertices, goal, owned[index], trust, whole, extent, rings)
+
+    moved = np.array([carry(index) for index in range(len(points))])
+    _mend_long_bones(points, joint.reshape(-1, 2), moved, carry)
     moved = _settle(source, points, target, moved)
     return moved[joint].reshape(-1, 2, 3).astype(np.float32)
 
@@ -64,22 +75,68 @@ def _settle(source: TriangleMesh, points: np.ndarray, target: TriangleMesh, move
     return np.where(lost[:, None], settled, alike)
 
 
+def _mend_long_bones(
+    points: np.ndarray, ends: np.ndarray, moved: np.ndarray, carry: Callable[[int, Sequence[int]], np.ndarray]
+) -> None:
+    """Put back the joint, one of each far too long bone's two, that went astray. ends: (B, 2) joints; moved in place.
+
+    An astray joint's ring was matched elsewhere as a whole, and so hangs together; its wider surroundings were not.
+    """
+    before = np.linalg.norm(points[ends[:, 1]] - points[ends[:, 0]], axis=1)
+    real = np.flatnonzero(before > 1e-6 * max(float(before.max(initial=0.0)), 1e-30))
+    if len(real) == 0:
+        return
+
+    def stretch(bone: int) -> float:
+        return float(np.linalg.norm(moved[ends[bone, 1]] - moved[ends[bone, 0]]) / before[bone])
+
+    usual = float(np.median([stretch(bone) for bone in real]))
+    for bone in real:
+        if stretch(bone) <= LONG * usual:
+            continue
+        tried = []
+        for end in ends[bone]:
+            kept = moved[end].copy()
+            moved[end] = carry(end, WIDER[2:])
+            tried.append((stretch(bone), end, moved[end].copy()))
+            moved[end] = kept
+        best, end, place = min(tried, key=lambda one: one[0])
+        if best < stretch(bone):
+            moved[end] = place
+
+
 def _carry(
-    point: np.ndarray, vertices: np.ndarray, goal: np.ndarray, weight: np.ndarray, whole: np.ndarray, extent: float
+    point: np.ndarray,
+    vertices: np.ndarray,
+    goal: np.ndarray,
+    own: np.ndarray,
+    trust: np.ndarray,
+    whole: np.ndarray,
+    extent: float,
+    rings: Sequence[int],
 ) -> np.ndarray:
-    """One joint, by the ring of weighted vertices around it; the whole body's transform where there is no ring."""
+    """One joint, by the ring of vertices around it that its bones move.
+
+    Where the matches of the ring hang together badly (fingers of a mitten fall into one point), wider surroundings tell
+    the joint's place, whatever bones move them; in the end the whole body.
+    """
     distance = np.linalg.norm(vertices - point, axis=1)
+    weight = own * trust
     near = np.quantile(distance[weight > 0.3 * weight.max()], 0.05)
     reach = REACH * max(float(near), 0.01 * extent)
-    ring = weight * np.exp(-0.5 * (distance / reach) ** 2)
-    keep = ring > 1e-3 * ring.max(initial=0.0)
-    if keep.sum() < 8:
-        return whole[:, :3] @ point + whole[:, 3]
-    transform = robust_similarity(vertices[keep], goal[keep], ring[keep])
-    scale = np.cbrt(abs(np.linalg.det(transform[:, :3])) / max(abs(np.linalg.det(whole[:, :3])), 1e-30))
-    if not 0.2 < scale < 5.0:
-        transform = whole
-    return transform[:, :3] @ point + transform[:, 3]
+    usual = np.cbrt(abs(np.linalg.det(whole[:, :3])))
+    for wider in rings:
+        ring = (weight if wider == 1 else trust) * np.exp(-0.5 * (distance / (wider * reach)) ** 2)
+        keep = ring > 1e-3 * ring.max(initial=0.0)
+        if keep.sum() < FEWEST:
+            continue
+        transform = robust_similarity(vertices[keep], goal[keep], ring[keep])
+        stretch = np.cbrt(abs(np.linalg.det(transform[:, :3]))) / max(usual, 1e-30)
+        gap = np.linalg.norm(vertices[keep] @ transform[:, :3].T + transform[:, 3] - goal[keep], axis=1)
+        loose = float(np.median(gap)) / max(wider * reach * stretch * usual, 1e-30)
+        if 1 / STRETCH < stretch < STRETCH and loose < LOOSE:
+            return transform[:, :3] @ point + transform[:, 3]
+    return whole[:, :3] @ point + whole[:, 3]
 
 
 def robust_similarity(start: np.ndarray, goal: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
@@ -108,7 +165,7 @@ def similarity(start: np.ndarray, goal: np.ndarray, weight: np.ndarray) -> np.nd
     return np.column_stack([scale * rotation, aim - scale * rotation @ middle])
 
 
-def _merge(points: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
+def merge_points(points: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
     """Distinct points (P, 3), and for every input point the number of its distinct one."""
     _, first, number = np.unique(
         np.round(points / max(tolerance, 1e-30)), axis=0, return_index=True, return_inverse=True

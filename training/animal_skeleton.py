@@ -24,7 +24,7 @@ SPINE = {"hips": (0.14, 0.26), "spine": (0.26, 0.38), "spine.001": (0.38, 0.5), 
          "neck": (0.62, 0.78), "neck.001": (0.78, 0.94)}  # fmt: skip
 LEGS = {"foreleg": ("upper_arm", "forearm", "hand", "fingers"), "hindleg": ("thigh", "shin", "foot", "toe")}
 LEG_PARENT = {"foreleg": "chest", "hindleg": "hips"}
-SMALLEST_FACE = 1e-7
+SMALLEST_FACE = 1e-6
 TAIL = ("tail", "tail.001", "tail.002", "tail.003")
 BLEND = {"torso": 0.05, "leg": 0.05, "tail": 0.05, "ear": 0.15}  # of a part's length, to either side of a joint
 
@@ -37,14 +37,15 @@ def animal_template(data: Path) -> dict[str, NDArray]:
     bones, parents = skeleton()
     built = [model.build(make_spec(*entry), AnimalPose()) for entry in SHAPES.values()]
     faces = built[0][1]
-    areas = np.min([TriangleMesh(vertices, faces).face_areas for vertices, _ in built], axis=0)
+    stored = [vertices.astype(np.float16) for vertices, _ in built]
+    areas = np.min([TriangleMesh(vertices.astype(np.float32), faces).face_areas for vertices in stored], axis=0)
     faces = faces[areas > SMALLEST_FACE]  # the nets close to a point at their ends
     used = np.unique(faces)
     number = np.full(model.vertex_count, -1)
     number[used] = np.arange(len(used))
     return {
         "shapes": np.array(list(SHAPES)),
-        "vertices": np.stack([vertices[used] for vertices, _ in built]).astype(np.float16),
+        "vertices": np.stack([vertices[used] for vertices in stored]),
         "faces": number[faces].astype(np.uint16),
         "bones": np.array(bones),
         "parents": np.array(parents, np.int16),

@@ -109,6 +109,12 @@ class HumanModel:
         vertices = (vertices * METRES_PER_UNIT).astype(np.float32)
         return Person(vertices, *self.joints(vertices))
 
+    def target_displacement(self, name: str) -> np.ndarray:
+        """(19158, 3) float32 metres: what one shape target does to every vertex."""
+        moved = np.zeros_like(self.base)
+        self._apply(moved, name, 1.0)
+        return moved * np.float32(METRES_PER_UNIT)
+
     def joints(self, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Bone heads and tails (B, 3) of a body with these base-mesh vertices."""
         return tuple(

@@ -11,7 +11,7 @@ import bpy
 
 from ...bridge.job import tell_failure
 from ...surface_features.errors import SurfaceFeaturesError
-from . import features, pose, skinning, surface_transfers, texture
+from . import features, parts, pose, skinning, surface_transfers, texture
 
 NAME = "surface_features"
 COMMANDS = (
@@ -20,6 +20,7 @@ COMMANDS = (
     *pose.COMMANDS,
     *texture.COMMANDS,
     *surface_transfers.COMMANDS,
+    *parts.COMMANDS,
 )
 _handles: list[object] = []
 

@@ -19,6 +19,8 @@ from .common import DEFAULT_CACHE_MB, Answer
 from .embedding import train_embedding
 from .engine import ping
 from .keypoints import transfer_keypoints
+from .parts import segment_parts, train_parts
+from .picture import paint_from_picture, picture_points
 from .pose import bone_map, transfer_motion, transfer_pose
 from .rigging import rig_preset
 from .shape_keys import transfer_shape_keys
@@ -39,11 +41,15 @@ TASKS: Mapping[str, Task] = {
     "transfer_weights": transfer_weights,
     "rig": rig,
     "transfer_texture": transfer_texture,
+    "paint_from_picture": paint_from_picture,
+    "picture_points": picture_points,
     "rig_preset": rig_preset,
     "transfer_pose": transfer_pose,
     "transfer_motion": transfer_motion,
     "bone_map": bone_map,
     "train_embedding": train_embedding,
+    "segment_parts": segment_parts,
+    "train_parts": train_parts,
     "transfer_attributes": transfer_attributes,
     "transfer_keypoints": transfer_keypoints,
     "transfer_shape_keys": transfer_shape_keys,

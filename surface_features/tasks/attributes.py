@@ -44,7 +44,10 @@ def transfer_attributes(request: JobRequest, context: JobContext) -> Answer:
             with pair.context.stage("transfer"):
                 if item["domain"] == "EDGE":
                     assert onto_target is not None
-                    carried = transfer_edges(source, values[:, 0], target, transfer.onto_source, onto_target)[:, None]
+                    columns = [
+                        transfer_edges(source, column, target, transfer.onto_source, onto_target) for column in values.T
+                    ]
+                    carried = np.stack(columns, axis=1)
                 elif item["kind"] == "normals":
                     carried = transfer_custom_normals(transfer, values)
                 else:

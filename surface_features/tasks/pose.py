@@ -102,7 +102,11 @@ def transfer_motion(request: JobRequest, context: JobContext) -> Answer:
             transfer = PoseTransfer(pairs.source, target, onto_source)
             if source_skeleton is not None:
                 given = maps[index] if index < len(maps) else None
-                rows = given if given is not None else _derive(pairs.source, source_skeleton, skeleton, onto_source)[0]
+                rows = (
+                    given
+                    if given is not None
+                    else _derive(pairs.source, source_skeleton, target, skeleton, onto_source)[0]
+                )
                 clip = Clip(
                     np.asarray(request.arrays["source_turns"], np.float64),
                     np.asarray(request.arrays["source_heads"], np.float64),
@@ -129,10 +133,10 @@ def bone_map(request: JobRequest, context: JobContext) -> Answer:
     assert source_skeleton is not None, "the source's bones are sent with this task"
     maps = []
     for index, part in pairs.parts():
-        _, onto_source, confidence = pairs.match(index, part)
+        target, onto_source, confidence = pairs.match(index, part)
         skeleton = read_skeleton(request, index)
         assert skeleton is not None, "every target's bones are sent with this task"
-        bones, shares = _derive(pairs.source, source_skeleton, skeleton, onto_source)
+        bones, shares = _derive(pairs.source, source_skeleton, target, skeleton, onto_source)
         maps.append({"bones": bones, "shares": shares, "confidence": confidence})
     return {}, {"maps": maps}
 
@@ -187,13 +191,17 @@ class _Pairs:
 
 
 def _derive(
-    source: TriangleMesh, source_skeleton: Skeleton, skeleton: Skeleton, onto_source: Correspondence
+    source: TriangleMesh,
+    source_skeleton: Skeleton,
+    target: TriangleMesh,
+    skeleton: Skeleton,
+    onto_source: Correspondence,
 ) -> tuple[list[int], list[float]]:
     from ..bone_map import derive_bone_map
 
     sources = [str(number) for number in range(len(source_skeleton.parents))]
     targets = [str(number) for number in range(len(skeleton.parents))]
-    rows = derive_bone_map(source, source_skeleton.weights, sources, skeleton.weights, targets, onto_source)
+    rows = derive_bone_map(source, source_skeleton, sources, target, skeleton, targets, onto_source)
     bones, shares = [-1] * len(targets), [0.0] * len(targets)
     for row in rows:
         bones[int(row.target)], shares[int(row.target)] = int(row.source) if row.source else -1, row.share

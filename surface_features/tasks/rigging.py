@@ -15,8 +15,8 @@ def rig_preset(request: JobRequest, context: JobContext) -> Answer:
     """A template's skeleton and skin weights for every target; see `preset_rig.rig_from_nothing`.
 
     arrays target_vertices_0, target_faces_0…; params target_names, kind, feature_settings, weight_settings. Returns
-    bones_0 (B, 2, 3) in the order of the template's bones, z_axes_0 (B, 3), landmarks_0 (L, 3), weights_0 (Vt, B) and
-    confidence_0 (Vt,) …; info {kinds, shapes, likeness}, one of each for every target.
+    bones_0 (B, 2, 3) in the order of the template's bones, z_axes_0 (B, 3), front_0 (3,), landmarks_0 (L, 3), weights_0
+    (Vt, B) and confidence_0 (Vt,) …; info {kinds, shapes, likeness}, one of each for every target.
     """
     from ..preset_rig import rig_from_nothing
 
@@ -37,6 +37,7 @@ def rig_preset(request: JobRequest, context: JobContext) -> Answer:
         arrays |= {
             f"bones_{index}": rig.ends,
             f"z_axes_{index}": rig.z_axes,
+            f"front_{index}": rig.front,
             f"landmarks_{index}": rig.landmarks,
             f"weights_{index}": rig.weights,
             f"confidence_{index}": rig.confidence,

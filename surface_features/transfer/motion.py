@@ -63,11 +63,11 @@ def retarget(
         elif parent >= 0:
             turns[:, bone] = turns[:, parent]
     ratio = leg_ratio(transfer, source, target, source_of)
-    roots = {
-        int(bone): ratio * (clip.heads[:, source_of[bone]] - source.heads[source_of[bone]]) @ turn.T
-        for bone in np.flatnonzero(target.roots)
-        if source_of[bone] >= 0
-    }
+    roots = {}
+    for bone in np.flatnonzero(target.roots):
+        # A pelvis without skin has no match of its own; it goes with what carries the whole source.
+        carrier = source_of[bone] if source_of[bone] >= 0 else int(np.flatnonzero(source.roots)[0])
+        roots[int(bone)] = ratio * (clip.heads[:, carrier] - source.heads[carrier]) @ turn.T
 
     def follow(point: Float64, bone: int) -> Float64 | None:
         """(F, 3) way of the source's rest point that a target bone's surface matches."""
@@ -112,7 +112,11 @@ def follow_surface(transfer: PoseTransfer, frames: Float64, target: Skeleton, op
         elif parent >= 0:
             turns[:, bone] = turns[:, parent]
     ratio = transfer.alignment.scale
-    roots = {int(bone): ratio * (centre[:, bone] - here[bone]) @ turn.T for bone in np.flatnonzero(target.roots)}
+    roots = {}
+    for bone in np.flatnonzero(target.roots):
+        carriers = [bone] if has_surface[bone] else np.flatnonzero((target.parents == bone) & has_surface)
+        if len(carriers):
+            roots[int(bone)] = ratio * (centre[:, carriers] - here[carriers]).mean(axis=1) @ turn.T
 
     def follow(point: Float64, bone: int) -> Float64 | None:
         if not has_surface[bone]:

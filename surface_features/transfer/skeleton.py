@@ -75,6 +75,46 @@ class Skeleton:
         return roots
 
 
+def attach_loose(parents: NDArray[np.int64], weights: Float32, heads: Float32, tails: Float32) -> NDArray[np.int64]:
+    """(B,) the parents by which bones move a body: as given, but nothing that deforms hangs on nothing.
+
+    Rigs for inverse kinematics keep feet or hands as bones of their own, beside the limb that reaches for them. Such a
+    bone hangs on the one it shares most of the skin with, else on the one that ends nearest to it.
+    """
+    result = parents.copy()
+    weighted = weights.sum(axis=0) > 0
+
+    def family(bone: int) -> list[int]:
+        found = [bone]
+        for other in found:
+            found += [int(child) for child in np.flatnonzero(result == other)]
+        return found
+
+    def hangs(bone: int) -> bool:
+        above = result[bone]
+        while above >= 0:
+            if weighted[above]:
+                return True
+            above = result[above]
+        return False
+
+    loose = [int(bone) for bone in np.flatnonzero(weighted) if not hangs(int(bone))]
+    if len(loose) < 2:
+        return result
+    loose.sort(key=lambda bone: float(weights[:, family(bone)].sum()), reverse=True)
+    if (result[loose] == result[loose[0]]).all() and result[loose[0]] >= 0:
+        return result  # they share a bone above that deforms nothing: a pelvis without weights
+    for bone in loose[1:]:
+        body = np.array([other for other in family(loose[0]) if weighted[other]])
+        own = weights[:, family(bone)].sum(axis=1)
+        shared = np.minimum(own[:, None], weights[:, body]).sum(axis=0)
+        if shared.max(initial=0.0) > 0:
+            result[bone] = body[shared.argmax()]
+        else:
+            result[bone] = body[np.linalg.norm(tails[body] - heads[bone], axis=1).argmin()]
+    return result
+
+
 @dataclass(frozen=True, eq=False)
 class BonePose:
     """turns: (B, 3, 3) each bone's rotation from rest in the mesh's frame, its parents' included.

@@ -156,6 +156,24 @@ def test_motion_turns_bones_alike_and_scales_the_way_by_the_leg() -> None:
         np.testing.assert_allclose(motion.moves[:, 0, 1], 1.5 * 0.1 * np.arange(12), atol=0.15)
 
 
+def test_a_root_without_skin_carries_the_motion() -> None:
+    mesh = limb()
+    clip, shown = clip_of(mesh)
+    bones = skeleton(mesh)
+    pelvis = np.array([(0, 0, 2)], np.float32)
+    rooted = Skeleton(
+        np.concatenate([pelvis, bones.heads]), np.concatenate([pelvis + 0.1, bones.tails]), np.array([-1, 0, 0]),
+        np.pad(bones.weights, ((0, 0), (1, 0))), np.ones(3, bool), np.tile([-np.inf, np.inf], (3, 3, 1)),
+        np.tile(np.eye(3), (3, 1, 1)),
+    )  # fmt: skip
+    transfer = PoseTransfer(mesh, mesh, onto(mesh, mesh, 1.0))
+    options = MotionSettings(keep_feet=False)
+    by_bones = retarget(transfer, bones, clip, rooted, np.array([-1, 0, 1]), options)
+    by_surface = follow_surface(transfer, shown, rooted, options)
+    np.testing.assert_allclose(by_bones.moves[:, 0, 1], 0.1 * np.arange(12), atol=1e-3)
+    assert by_surface.moves[-1, 0, 1] > 0.5
+
+
 def test_smoothing_does_not_lag() -> None:
     source = limb()
     clip, _ = clip_of(source, 40)
@@ -171,10 +189,9 @@ def test_smoothing_does_not_lag() -> None:
 def test_bone_map_goes_by_the_surface_and_not_by_names() -> None:
     source, target = limb(), limb(1.5, segments=28)
     rows = derive_bone_map(
-        source, skeleton(source).weights, ["A", "B"], skeleton(target, 1.5).weights[:, ::-1], ["B", "A"],
-        onto(target, source, 1.5),
-    )  # fmt: skip
-    assert [(row.target, row.source) for row in rows] == [("B", "B"), ("A", "A")]
+        source, skeleton(source), ["A", "B"], target, skeleton(target, 1.5), ["B", "A"], onto(target, source, 1.5)
+    )
+    assert [(row.target, row.source) for row in rows] == [("B", "A"), ("A", "B")]
     assert from_json(to_json(rows), "map.json") == rows
     assert min(row.share for row in rows) > 0.8
 

@@ -149,6 +149,17 @@ def test_names_choose_and_missing_ones_are_told(pair, capfd) -> None:
     assert "none of what is to be transferred" in failure(transfer, what={"GROUPS"}, names="tail")
 
 
+def test_no_more_uv_maps_than_blender_keeps(pair, capfd) -> None:
+    source, target, _ = pair
+    for number in range(2):
+        source.data.uv_layers.new(name=f"Map {number}")
+    for number in range(7):
+        target.data.uv_layers.new(name=f"Own {number}")
+    transfer(what={"UVS"})
+    assert [layer.name for layer in target.data.uv_layers][7:] == ["Map 0"]
+    assert "“Map 1”" in capfd.readouterr().out
+
+
 def test_a_half_with_a_mirror_takes_its_own_half(pair) -> None:
     source, _, _ = pair
     place = hero().vertices

@@ -41,6 +41,14 @@ def test_rig_is_saved_to_another_file(main, file, tmp_path) -> None:
     assert bpy.data.objects["Stout"].modifiers[0].object.name == "Stout Hero Rig"
 
 
+def test_rig_without_a_source_makes_a_skeleton(main, file, tmp_path) -> None:
+    out = tmp_path / "out.blend"
+    options = ["--target", "Stout", "--preset", "human", "--skeleton", "mixamo", "--out", str(out), "--views", "8"]
+    assert main(["rig", str(file), *options]) == 0
+    bpy.ops.wm.open_mainfile(filepath=str(out))
+    assert "mixamorig:Hips" in bpy.data.objects["Stout"].modifiers[0].object.data.bones
+
+
 def test_features_are_saved_in_the_fixed_format(main, file, tmp_path) -> None:
     out = tmp_path / "features"
     assert main(["compute", str(file), "--out", str(out), "--views", "8"]) == 0
@@ -49,6 +57,39 @@ def test_features_are_saved_in_the_fixed_format(main, file, tmp_path) -> None:
             assert saved["features"].dtype == saved["confidence"].dtype == np.float32
             assert len(saved["features"]) == len(saved["confidence"]) == len(character.vertices)
             np.testing.assert_allclose(np.linalg.norm(saved["features"], axis=1), 1.0, atol=1e-3)
+
+
+def test_what_lies_on_a_surface_is_saved_to_another_file(main, file, tmp_path) -> None:
+    bpy.ops.wm.open_mainfile(filepath=str(file))
+    hero_object = bpy.data.objects["Hero"]
+    hero_object.shape_key_add(name="Basis")
+    key = hero_object.shape_key_add(name="Grow")
+    for point in key.data:
+        point.co *= 1 + 0.1 * (point.co.z > 1)
+    empty = bpy.data.objects.new("Spot", None)
+    bpy.context.scene.collection.objects.link(empty)
+    empty.parent, empty.location = hero_object, hero().vertices[10]
+    bpy.ops.wm.save_as_mainfile(filepath=str(file))
+    ends = ["--source", "Hero", "--target", "Stout", "--views", "8", "--out"]
+    steps = [
+        ["keypoints", str(file), *ends, str(tmp_path / "a.blend")],
+        ["attributes", str(tmp_path / "a.blend"), "--what", "groups", *ends, str(tmp_path / "b.blend")],
+        ["shape-keys", str(tmp_path / "b.blend"), *ends, str(tmp_path / "c.blend")],
+        ["parts", str(tmp_path / "c.blend"), "--object", "Stout", "--object", "Hero", "--count", "4", "--views", "8",
+         "--out", str(tmp_path / "d.blend")],
+        ["train-parts", str(tmp_path / "d.blend"), "--object", "Stout", "--labels", "attribute", "--views", "8",
+         "--out", str(tmp_path / "four.parts")],
+        ["parts", str(tmp_path / "b.blend"), "--object", "Stout", "--model", str(tmp_path / "four.parts"), "--views",
+         "8", "--out", str(tmp_path / "e.blend")],
+    ]  # fmt: skip
+    for step in steps:
+        assert main(step) == 0, step
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "d.blend"))
+    target = bpy.data.objects["Stout"]
+    assert [child["keypoint"] for child in target.children] == ["Spot"]
+    assert {group.name for group in target.vertex_groups} == set(hero().joints)
+    assert "Grow" in target.data.shape_keys.key_blocks
+    assert "Parts" in target.data.attributes
 
 
 @pytest.mark.parametrize(
@@ -72,6 +113,8 @@ def test_help_is_0(main) -> None:
         (["weights", "FILE", "--source", "Stout", "--target", "Hero", "--out", "OUT"], "Stout"),
         (["weights", "FILE", "--source", "Hero", "--target", "Hero", "--out", "OUT"], "Hero"),
         (["rig", "FILE", "--source", "Hero Rig", "--target", "Stout", "--out", "OUT"], "not a mesh"),
+        (["rig", "FILE", "--source", "Hero", "--out", "OUT"], "--target"),
+        (["rig", "FILE", "--target", "Hero", "--out", "OUT"], "Replace Existing"),
         (["compute", "FILE", "--object", "Hero", "--out", "OUT", "--views", "0"], "--views"),
         (["compute", "missing.blend", "--out", "OUT"], "missing.blend"),
     ],

@@ -9,6 +9,7 @@ import pytest
 
 from surface_features.geometry.inside import winding_numbers
 from surface_features.mesh import TriangleMesh
+from surface_features.rig_template import load_template
 
 from .scenes import add_mesh, add_source, add_target, failure, fingerprint, select, stout, weights_of
 
@@ -93,6 +94,31 @@ def test_metarig_is_fitted_and_generates(settings) -> None:
         generated = next(obj for obj in bpy.data.objects if obj.type == "ARMATURE" and obj != metarig)
         groups = {group.name for group in target.vertex_groups}
         assert groups <= {bone.name for bone in generated.data.bones if bone.use_deform}
+    finally:
+        bpy.ops.preferences.addon_disable(module="rigify")
+
+
+def test_animals_get_the_metarig_of_their_kind(settings) -> None:
+    bpy.ops.preferences.addon_enable(module="rigify")
+    try:
+        animals = {}
+        for place, shape in enumerate(load_template("quadruped").shapes):
+            if shape.name in ("wolf", "cat", "horse"):
+                aside = np.array([5 * place, 0, 0])
+                animals[shape.name] = add_mesh(shape.name, shape.mesh.vertices + aside, shape.mesh.faces)
+        settings.rig_from, settings.skeleton = "QUADRUPED", "METARIG"
+        select(*animals.values())
+        bpy.ops.surface_features.rig()
+        for name, paw in (("wolf", "front_toe.L"), ("cat", "f_toe.L"), ("horse", "f_hoof.L")):
+            metarig = bpy.data.objects[f"{name} Metarig"]
+            shape = next(shape for shape in load_template("quadruped").shapes if shape.name == name)
+            wanted = shape.ends[load_template("quadruped").bones.index("fingers.L"), 1]
+            found = np.array(metarig.data.bones[paw].tail_local) - np.array(animals[name].data.vertices[0].co)
+            np.testing.assert_allclose(found + shape.mesh.vertices[0], wanted, atol=0.1)  # of 2 m
+            select(metarig)
+            before = len(bpy.data.objects)
+            assert bpy.ops.pose.rigify_generate() == {"FINISHED"}
+            assert len(bpy.data.objects) > before
     finally:
         bpy.ops.preferences.addon_disable(module="rigify")
 
