@@ -19,7 +19,7 @@ def selected_vertices(obj: bpy.types.Object) -> NDArray[np.bool_]:
 def select_vertices(obj: bpy.types.Object, chosen: NDArray[np.bool_]) -> None:
     """Select these vertices and no others, and the faces they make up. Object Mode only.
 
-    Edges are left to Edit Mode, which selects those between selected vertices: writing them from here crashes Blender 5.0.
+    Edges are left to Edit Mode, which selects those between selected vertices: writing them here crashes Blender 5.0.
     """
     mesh = obj.data
     chosen = np.ascontiguousarray(chosen, np.bool_)
