@@ -20,6 +20,8 @@ SMALL_EXTENT = 0.08  # of the mesh's: a button, an eye, a tooth, a buckle
 SMALL_AREA = 0.02  # of the mesh's
 STIFF_EXTENT = 0.16  # an armour plate, a pouch; stiff only where its vertices follow one bone anyhow
 STIFF_SHARE = 0.65
+BENT_SHARE = 0.5  # a small piece that bends by its own sure matches is a finger, not a button
+SURE = 0.5  # mean confidence of matches that are taken for what a piece itself is, wherever it sits
 CONTACT = 0.25  # of a piece's vertices: those nearest to what it sits on
 LAYER = 0.04  # of the extent: how far apart two layers of clothes may be
 DETOUR = 3.0  # the way along the surface to a sure match, in distances to the next layer
@@ -29,7 +31,7 @@ SAME_WAY = 0.3  # least cosine between the normals of two layers
 def find_loose_parts(mesh: TriangleMesh, weights: Float32, confidence: Float32) -> list[Int64]:
     """Vertices of every piece that is to stay rigid, the smallest first; never the largest piece.
 
-    Small pieces always are; larger ones where the matches say that one bone moves them.
+    Small pieces are, unless sure matches spread over several bones; larger ones where one bone moves them.
     """
     piece = vertex_components(mesh.faces, len(mesh.vertices))
     order = np.argsort(piece, kind="stable")
@@ -46,10 +48,26 @@ def find_loose_parts(mesh: TriangleMesh, weights: Float32, confidence: Float32) 
         size = float(np.linalg.norm(np.ptp(mesh.vertices[rows], axis=0))) / extent
         trusted = np.maximum(confidence[rows], 1e-3)
         share = float(((trusted @ weights[rows]) / trusted.sum()).max())
-        small = size < SMALL_EXTENT and area[number] < SMALL_AREA
+        bends = share < BENT_SHARE and float(confidence[rows].mean()) > SURE
+        small = size < SMALL_EXTENT and area[number] < SMALL_AREA and not bends
         if small or (size < STIFF_EXTENT and share > STIFF_SHARE):
             found.append((size, rows))
     return [rows for _, rows in sorted(found, key=lambda item: item[0])]
+
+
+def stiffen_sure_parts(weights: Float32, confidence: Float32, parts: list[Int64]) -> tuple[Float32, Bool, list[Int64]]:
+    """A loose finger follows its own bone, not the hand it sits on: surely matched parts take the mean of their rows.
+
+    Returns the weights (V, J), (V,) bool which rows were settled so, and the parts that remain to be bound.
+    """
+    result, settled, others = weights.copy(), np.zeros(len(weights), bool), []
+    for rows in parts:
+        if float(confidence[rows].mean()) > SURE:
+            result[rows] = np.average(weights[rows], axis=0, weights=confidence[rows])
+            settled[rows] = True
+        else:
+            others.append(rows)
+    return result, settled, others
 
 
 def bind_loose_parts(mesh: TriangleMesh, weights: Float32, parts: list[Int64]) -> Float32:

@@ -18,7 +18,7 @@ from ..preflight import Preflight, preflight
 from ..settings import WeightSettings
 from .bone_sides import bone_sides
 from .limits import MIN_CARRIED, limit_weights
-from .loose_parts import bind_loose_parts, carry_between_layers, find_loose_parts
+from .loose_parts import bind_loose_parts, carry_between_layers, find_loose_parts, stiffen_sure_parts
 from .side_guard import settle_sides, swap_sides
 from .symmetry import symmetrise
 
@@ -112,7 +112,8 @@ def finish_weights(
     known = sure if sure.any() else has_weight
     pull = np.where(has_weight, (trust / max(settings.min_confidence, 1e-6)) ** 2, 0).clip(0, 1)
     loose = find_loose_parts(proxy, matched, trust) if settings.loose_parts else []
-    filled = _fill(proxy, matched, known, pull, loose)
+    matched, settled_parts, seated = stiffen_sure_parts(matched, np.where(has_weight, trust, 0), loose)
+    filled = _fill(proxy, matched, known | settled_parts, pull, seated)
     side = np.zeros(len(matched), np.int8)
     if settings.side_guard:
         # Once more: what was filled in took its side from its surroundings.

@@ -18,7 +18,12 @@ from surface_features.quality_report import WeightQuality, write_html
 from surface_features.settings import WeightSettings
 from surface_features.transfer.articulation import follow_bones
 from surface_features.transfer.bone_sides import bone_sides
-from surface_features.transfer.loose_parts import bind_loose_parts, carry_between_layers, find_loose_parts
+from surface_features.transfer.loose_parts import (
+    bind_loose_parts,
+    carry_between_layers,
+    find_loose_parts,
+    stiffen_sure_parts,
+)
 from surface_features.transfer.merging import merge_weights, soft_selection
 from surface_features.transfer.model_file import load_skinning_model, save_skinning_model
 from surface_features.transfer.pins import Pins, match_around_pins
@@ -93,6 +98,22 @@ def test_a_button_moves_with_the_cloth_below_it_and_stays_stiff() -> None:
     assert (bound[-8:] == bound[-1]).all()
     assert abs(bound[-1, 1] - 0.5) < 0.15
     np.testing.assert_array_equal(bound[:-8], weights[:-8])
+
+
+def test_a_loose_finger_follows_its_own_bone_where_it_is_surely_matched() -> None:
+    finger = moved(box((0.05, 0.05, 0.05)), (0.22, 0, 1.0))
+    mesh = join(ARM, finger)
+    own = np.tile(np.float32([0.1, 0.9]), (8, 1)) + np.random.default_rng(0).normal(0, 0.02, (8, 2)).astype(np.float32)
+    weights = np.concatenate([two_bones(ARM), own])
+    for confidence, is_sure in ((0.9, True), (0.2, False)):
+        trust = np.full(len(weights), confidence, np.float32)
+        parts = find_loose_parts(mesh, weights, trust)
+        stiff, settled, others = stiffen_sure_parts(weights, trust, parts)
+        assert settled[-8:].all() == is_sure
+        assert len(others) == (not is_sure)
+        if is_sure:
+            assert (stiff[-8:] == stiff[-1]).all()
+            assert abs(stiff[-1, 1] - 0.9) < 0.03
 
 
 def test_what_hides_under_clothes_takes_their_weights() -> None:
