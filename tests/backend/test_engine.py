@@ -70,7 +70,7 @@ def test_progress_rises_and_is_full_at_the_end(engine):
     while job.poll() is JobState.RUNNING:
         if job.progress != seen[-1]:
             seen.append(job.progress)
-            assert job.message in ("Waiting for the engine", "Starting", "Napping")
+            assert job.message in ("Waiting for the engine", "Starting", "Napping", "Done")
         time.sleep(0.01)
     assert seen == sorted(seen)
     assert len(seen) > 3
