@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import bpy
@@ -62,6 +63,15 @@ def join_wholes(first: WholeMesh, second: WholeMesh) -> WholeMesh:
 def vertex_count(obj: bpy.types.Object) -> int:
     """Number of the artist's vertices, in Edit Mode as of the last synchronisation."""
     return len(_mesh(obj).vertices)
+
+
+def mesh_arrays(wholes: Sequence[WholeMesh], prefix: str = "") -> dict[str, np.ndarray]:
+    """The meshes as a job's arrays: `<prefix>vertices_0`, `<prefix>faces_0`, `<prefix>vertices_1`…"""
+    arrays: dict[str, np.ndarray] = {}
+    for index, whole in enumerate(wholes):
+        arrays[f"{prefix}vertices_{index}"] = whole.mesh.vertices
+        arrays[f"{prefix}faces_{index}"] = whole.mesh.faces
+    return arrays
 
 
 def _mesh(obj: bpy.types.Object) -> bpy.types.Mesh:

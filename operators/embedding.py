@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import bpy
-import numpy as np
 
 from ..bridge.job import JobPlan, Outcome
-from ..bridge.mesh import read_whole_mesh
+from ..bridge.mesh import mesh_arrays, read_whole_mesh
 from ..preferences import get_preferences
 from ..properties import JobSettings, job_settings
 from ..surface_features.engine import JobRequest, JobResult
@@ -35,10 +34,7 @@ def plan_train_embedding(
             fault="too_few_meshes",
         )
     wholes = [read_whole_mesh(obj) for obj in unique]
-    arrays: dict[str, np.ndarray] = {}
-    for index, whole in enumerate(wholes):
-        arrays[f"vertices_{index}"] = whole.mesh.vertices
-        arrays[f"faces_{index}"] = whole.mesh.faces
+    arrays = mesh_arrays(wholes)
     params = {
         "names": [whole.mesh.name for whole in wholes],
         "settings": settings.features.to_json(),

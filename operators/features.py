@@ -11,7 +11,7 @@ import numpy as np
 
 from ..bridge.colours import show_colours, write_colours
 from ..bridge.job import JobPlan, Outcome
-from ..bridge.mesh import read_whole_mesh
+from ..bridge.mesh import mesh_arrays, read_whole_mesh
 from ..bridge.scene import SentObject, check_editable
 from ..properties import JobSettings, job_settings
 from ..surface_features.engine import JobRequest, JobResult
@@ -67,10 +67,7 @@ def plan_show_features(objects: Sequence[bpy.types.Object], settings: JobSetting
     for obj in unique:
         check_editable(obj)
     wholes = [read_whole_mesh(obj) for obj in unique]
-    arrays: dict[str, np.ndarray] = {}
-    for index, whole in enumerate(wholes):
-        arrays[f"vertices_{index}"] = whole.mesh.vertices
-        arrays[f"faces_{index}"] = whole.mesh.faces
+    arrays = mesh_arrays(wholes)
     params = {
         "names": [whole.mesh.name for whole in wholes],
         "settings": settings.features.to_json(),

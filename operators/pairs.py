@@ -10,7 +10,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..bridge.mesh import WholeMesh, read_whole_mesh
+from ..bridge.mesh import WholeMesh, mesh_arrays, read_whole_mesh
 from ..bridge.scene import SentObject, check_editable
 from ..properties import JobSettings
 from ..surface_features.engine import JobResult
@@ -64,10 +64,7 @@ def read_surface_targets(source: bpy.types.Object, others: Sequence[bpy.types.Ob
 def pair_arrays(source: WholeMesh, targets: SurfaceTargets) -> dict[str, np.ndarray]:
     """Arrays of all tasks that have one source and several targets."""
     arrays: dict[str, np.ndarray] = {"source_vertices": source.mesh.vertices, "source_faces": source.mesh.faces}
-    for index, whole in enumerate(targets.wholes):
-        arrays[f"target_vertices_{index}"] = whole.mesh.vertices
-        arrays[f"target_faces_{index}"] = whole.mesh.faces
-    return arrays
+    return arrays | mesh_arrays(targets.wholes, "target_")
 
 
 def pair_params(source: WholeMesh, targets: SurfaceTargets, settings: JobSettings) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import bpy
 import numpy as np
 
 from ..bridge.armature import deform_bones, ensure_armature_modifier, find_armature, other_armature
-from ..bridge.mesh import WholeMesh, join_wholes, read_whole_mesh
+from ..bridge.mesh import WholeMesh, join_wholes, mesh_arrays, read_whole_mesh
 from ..bridge.scene import SentObject, check_editable
 from ..bridge.weights import groups_with_weights, locked_groups, read_weights, weights_on_whole, write_weights
 from ..properties import JobSettings
@@ -197,10 +197,7 @@ def transfer_arrays(skin: Skin, targets: Targets) -> dict[str, np.ndarray]:
         "source_faces": skin.whole.mesh.faces,
         "source_weights": skin.weights,
     }
-    for index, whole in enumerate(targets.wholes):
-        arrays[f"target_vertices_{index}"] = whole.mesh.vertices
-        arrays[f"target_faces_{index}"] = whole.mesh.faces
-    return arrays
+    return arrays | mesh_arrays(targets.wholes, "target_")
 
 
 def transfer_params(skin: Skin, targets: Targets, settings: JobSettings) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..bridge.armature import deform_bones
 from ..bridge.job import JobPlan, Outcome
-from ..bridge.mesh import read_whole_mesh
+from ..bridge.mesh import mesh_arrays, read_whole_mesh
 from ..bridge.scene import SentObject, check_editable
 from ..bridge.weight_report import write_report
 from ..bridge.weights import groups_with_weights
@@ -70,10 +70,7 @@ def plan_apply_model(
     for obj in unique:
         check_editable(obj)
     wholes = [read_whole_mesh(obj) for obj in unique]
-    arrays: dict[str, np.ndarray] = {}
-    for index, whole in enumerate(wholes):
-        arrays[f"target_vertices_{index}"] = whole.mesh.vertices
-        arrays[f"target_faces_{index}"] = whole.mesh.faces
+    arrays = mesh_arrays(wholes, "target_")
     params = {
         "model_file": str(path),
         "target_names": [obj.name for obj in unique],
