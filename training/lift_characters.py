@@ -6,6 +6,7 @@ first L are landmarks (`surface_features.geometry.landmarks`) and the others are
 
     features (P, levels · D), confidence (P,), positions (P, 3), normals (P, 3) float16: what the network will be told
     nearest (P,) int16, each point's landmark     distances (L, L) float16
+    site_distances (P, S) float16, from the first S landmarks, more exactly (`geometry.site_distances`)
     labels (P,) int16, the template vertex (−1 unknown)     twins (P,) int16, the point nearest to its twin's place
 """
 
@@ -24,6 +25,7 @@ from scipy.spatial import cKDTree
 from surface_features.errors import BadInputError
 from surface_features.features import compute_features
 from surface_features.geometry.landmarks import place_landmarks
+from surface_features.geometry.site_distances import measure_sites
 from surface_features.lifting import Lifted
 from surface_features.mesh import TriangleMesh
 from surface_features.preflight import preflight
@@ -31,9 +33,10 @@ from surface_features.refinement import describe_points
 from surface_features.settings import FeatureSettings
 
 from .export import export_backbone
-from .render_shards import CharacterSource
+from .quadrupeds import SPECIES
+from .render_shards import WITHOUT, CharacterSource
 
-LANDMARKS, OTHERS = 1024, 3072
+LANDMARKS, SITES, OTHERS = 1024, 320, 3072
 FIRST_SEED = 500_000  # apart from the backbone's characters: their features are better than a stranger's
 
 
@@ -75,6 +78,7 @@ def sample_points(
     corner_area = np.repeat(proxy.face_areas.astype(np.float64), 3)
     area = np.bincount(proxy.faces.reshape(-1), weights=corner_area, minlength=len(proxy.vertices))
     rows = np.concatenate([landmarks.vertices, rng.choice(len(area), OTHERS, p=area / area.sum())])
+    sites = measure_sites(proxy, landmarks, SITES)
     places, mirror = source.template_places, source.template_mirror
     labels = labels[rows]
     known = np.flatnonzero(labels >= 0)
@@ -89,6 +93,7 @@ def sample_points(
         "normals": normals.astype(np.float16),
         "nearest": landmarks.nearest[rows].astype(np.int16),
         "distances": landmarks.distances.astype(np.float16),
+        "site_distances": sites.coarse.at(sites.values, rows).T.astype(np.float16),
         "labels": labels.astype(np.int16),
         "twins": twins.astype(np.int16),
     }
@@ -108,7 +113,9 @@ def main() -> None:
     parser.add_argument("--beasts", type=int, default=128)
     parser.add_argument("--first", type=int, default=0, help="characters are numbered from here")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--without", nargs="*", default=[], choices=SPECIES, help="species kept for testing")
     options = parser.parse_args()
+    os.environ[WITHOUT] = " ".join(options.without)
     export_backbone(options.scratch / "checkpoint.pt", options.scratch / "backbone")
     (options.scratch / "lifted").mkdir(parents=True, exist_ok=True)
     jobs = [

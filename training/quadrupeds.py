@@ -8,6 +8,7 @@ returned Z up, facing −Y.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -76,17 +77,17 @@ class AnimalPose:
     whole: tuple[float, float] = (0.0, 0.0)  # roll, pitch
 
 
-def random_animal(rng: np.random.Generator, without: str = "", only: str = "") -> AnimalSpec:
+def random_animal(rng: np.random.Generator, without: Collection[str] = (), only: str = "") -> AnimalSpec:
     """From dachshunds and hippos to giraffes and elephants.
 
-    without: a species of `SPECIES` that takes no part in the mixtures. only: the one species that does.
+    without: the species of `SPECIES` that take no part in the mixtures. only: the one species that does.
     """
 
     def about(middle: float, spread: float, low: float = 0.0, high: float = np.inf) -> float:
         return float(np.clip(middle * np.exp(spread * rng.normal()), low, high))
 
     def weights(nets: tuple[str, ...]) -> tuple[float, ...]:
-        used = np.array([name.split("_")[2] != without for name in nets])
+        used = np.array([name.split("_")[2] not in without for name in nets])
         if only in {name.split("_")[2] for name in nets}:
             used = np.array([name.split("_")[2] == only for name in nets])
         mixed = np.zeros(len(nets))

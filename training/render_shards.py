@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+from collections.abc import Collection
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def sample_chibi_person(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Ge
     return mesh
 
 
-def sample_animal(model: AnimalModel, first_label: int, rng: np.random.Generator, without: str) -> Labelled:
+def sample_animal(model: AnimalModel, first_label: int, rng: np.random.Generator, without: Collection[str]) -> Labelled:
     """A quadruped, posed and roughened, Z up. without: see `random_animal`."""
     strength = float(rng.choice([0.0, rng.uniform(0.2, 1.0)], p=[0.15, 0.85]))
     vertices, faces = model.build(random_animal(rng, without), random_pose(rng, strength))
@@ -145,7 +146,7 @@ class CharacterSource:
         if kind == "people":
             return sample_character(self.model, self.wardrobe, rng)
         if kind == "animals":
-            return sample_animal(self.animals, self.model.body_vertex_count, rng, os.environ.get(WITHOUT, ""))
+            return sample_animal(self.animals, self.model.body_vertex_count, rng, os.environ.get(WITHOUT, "").split())
         if kind == "objects":
             return self.objects.sample(rng)
         if kind in SETS:
@@ -199,9 +200,9 @@ def main() -> None:
     parser.add_argument("--beasts", type=int, default=512, help="of training.read_rigs: Quaternius animals")
     parser.add_argument("--first-seed", type=int, default=0, help="shards are numbered from here")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--without", default="", choices=["", *SPECIES], help="a species kept for testing")
+    parser.add_argument("--without", nargs="*", default=[], choices=SPECIES, help="species kept for testing")
     options = parser.parse_args()
-    os.environ[WITHOUT] = options.without
+    os.environ[WITHOUT] = " ".join(options.without)
     folder = options.scratch / "shards"
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [

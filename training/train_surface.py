@@ -3,7 +3,8 @@
 
 It corrects lifted features (`surface_features.backbones.surface_context`): every point of a character is classified
 among the template's anchors as in `training.train_backbone`. Whole regions are given the features of their twins on
-the other side at random, so that it learns to tell sides by what a limb hangs on. Resumes from `scratch/surface.pt`.
+the other side at random, so that it learns to tell sides by what a limb hangs on. One direction of the features is
+taught how far a point lies from the body's middle, and on which side. Resumes from `scratch/surface.pt`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,16 +22,19 @@ from safetensors.torch import load_file
 from torch import nn
 
 from surface_features.backbones.surface_context import SurfaceContext, SurfaceContextConfig, SurfacePoints
+from surface_features.embedding.training import spread_rows
 
 from .families import load_families
 from .template import Template, load_template
+
+PROBES = 64  # of the people's anchors, with their twins, and of the animals'
 
 
 @dataclass(frozen=True)
 class SurfaceRecipe:
     """Everything that decides the result besides data, seed and time."""
 
-    config: SurfaceContextConfig = field(default_factory=lambda: SurfaceContextConfig(dim=64, levels=2))
+    config: SurfaceContextConfig = field(default_factory=lambda: SurfaceContextConfig(dim=64, levels=2, probes=PROBES))
     batch: int = 8
     points: int = 768
     temperature: float = 1 / 22
@@ -38,16 +43,26 @@ class SurfaceRecipe:
     warmup: float = 0.03
     corrupted: float = 0.5
     keep_weight: float = 10.0
+    first_look_weight: float = 0.3
+    middle_weight: float = 2.0
+    middle_reach: float = 0.03  # of √area: how far from the middle a side is only just certain
+    middle_share: float = 0.4  # of a feature's length that says how far on which side
+    misplaced: float = 0.5  # of the characters: some of their probes are put anywhere
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """One character as the network sees it: what `SurfaceContext.forward` takes, without the batch axis, and labels."""
+    """One character as the network sees it: what `SurfaceContext` takes, without the batch axis, and labels.
+
+    landmarks_from_sites: (L, S), points_from_sites: (N, S) distances from the first S landmarks.
+    """
 
     landmarks: tuple[np.ndarray, ...]
     distances: np.ndarray
     points: tuple[np.ndarray, ...]
     nearest: np.ndarray
+    landmarks_from_sites: np.ndarray
+    points_from_sites: np.ndarray
     labels: np.ndarray
 
 
@@ -71,21 +86,34 @@ class Characters:
         if augment:
             positions, normals = _turn(positions, normals, rng)
         described = (features, whole["confidence"].astype(np.float32), positions, normals)
-        count, wanted = len(whole["distances"]), recipe.config.landmarks
-        among = rng.permutation(int(rng.integers(min(wanted, count), count + 1)) if augment else min(wanted, count))
-        chosen = among[:wanted] if len(among) >= wanted else np.resize(among, wanted)
+        chosen = _choose_landmarks(len(whole["distances"]), whole["site_distances"].shape[1], recipe, rng, augment)
         known = np.flatnonzero(whole["labels"] >= 0)
         if len(known) == 0:  # an object
             known = np.arange(len(whole["labels"]))
         rows = rng.choice(known, recipe.points, replace=len(known) < recipe.points)
         distances = whole["distances"].astype(np.float32)[:, chosen]
+        from_sites = whole["site_distances"][:, chosen[: recipe.config.sites]].astype(np.float32)
         return Example(
             tuple(part[chosen] for part in described),
             distances[chosen],
             tuple(part[rows] for part in described),
             distances[whole["nearest"][rows]].argmin(axis=1),
+            from_sites[chosen],
+            from_sites[rows],
             whole["labels"][rows].astype(np.int64),
         )
+
+
+def _choose_landmarks(
+    count: int, sites: int, recipe: SurfaceRecipe, rng: np.random.Generator, augment: bool
+) -> np.ndarray:
+    """(L,) of `count` landmarks; the first S among the `sites` first ones, from which distances are known."""
+    wanted, first = recipe.config.landmarks, recipe.config.sites
+    among = rng.permutation(int(rng.integers(min(wanted, count), count + 1)) if augment else min(wanted, count))
+    own = np.resize(rng.permutation(sites), first) if sites < first else rng.permutation(sites)[:first]
+    others = np.setdiff1d(among, own, assume_unique=True)
+    others = among if len(others) == 0 else rng.permutation(others)
+    return np.concatenate([own, np.resize(others, wanted - first)])
 
 
 def _swap_sides(features: np.ndarray, whole: dict[str, np.ndarray], rng: np.random.Generator) -> None:
@@ -119,62 +147,139 @@ def _about_y(angle: float) -> np.ndarray:
 class SurfaceTrainer:
     """Network, anchors' embeddings, optimiser and clock."""
 
-    def __init__(self, recipe: SurfaceRecipe, template: Template, anchors: torch.Tensor, seed: int) -> None:
+    def __init__(self, recipe: SurfaceRecipe, template: Template, lateral: np.ndarray, seed: int) -> None:
         torch.manual_seed(seed)
         self.recipe = recipe
         self.near, self.share = torch.from_numpy(template.near.astype(np.int64)), torch.from_numpy(template.share)
         self.side, self.anchor_side = torch.from_numpy(template.side), torch.from_numpy(template.side[template.anchors])
         self.family, self.anchor_family = torch.from_numpy(template.family), torch.from_numpy(template.anchor_family)
+        self.lateral = torch.from_numpy(lateral.astype(np.float32))
+        self.pairs = _probe_pairs(template, recipe.config.probes // 2)
         self.network = SurfaceContext(recipe.config)
-        self.anchors = nn.Parameter(nn.functional.normalize(anchors, dim=1))
-        self.parameters = [*self.network.parameters(), self.anchors]
+        self.anchors = nn.Parameter(torch.zeros(len(template.anchors), recipe.config.dim))
+        self.sideways = nn.Parameter(torch.zeros(recipe.config.dim))
+        self.parameters = [*self.network.parameters(), self.anchors, self.sideways]
         self.optimiser = torch.optim.AdamW(self.parameters, weight_decay=recipe.weight_decay, betas=(0.9, 0.98))
+        self.generator = torch.Generator().manual_seed(seed)
         self.seconds, self.steps = 0.0, 0
+
+    @torch.no_grad()
+    def place_anchors(self, anchors: torch.Tensor) -> None:
+        """Anchors' embeddings (A, D), and what follows from them: where probes and sides are first sought."""
+        unit = nn.functional.normalize(anchors, dim=1)
+        self.anchors.copy_(unit)
+        left, right = unit[self.pairs[:, 0]], unit[self.pairs[:, 1]]
+        self.sideways.copy_(nn.functional.normalize((left - right).mean(dim=0), dim=0))
+        self.network.probes.wanted.copy_(torch.cat([left, right]))
+
+    @torch.no_grad()
+    def gather_anchors(self, characters: Characters, seed: int, count: int = 96) -> torch.Tensor:
+        """(A, D): each anchor the mean of what the network says of its surroundings, on some characters."""
+        rng = np.random.default_rng(seed)
+        total = torch.zeros_like(self.anchors)
+        for file in rng.choice(np.array(characters.training), min(count, len(characters.training)), replace=False):
+            _, found, labels, _ = self.correct([characters.draw(file, self.recipe, rng, augment=False)], spoil=False)
+            found, label = found[labels >= 0], labels[labels >= 0]
+            for rank in range(self.near.shape[1]):
+                total.index_add_(0, self.near[label, rank], found * self.share[label, rank, None])
+        return total
 
     def loss(self, found: torch.Tensor, labels: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
         """Cross-entropy with the soft targets; objects' points, which have no label, are to stay as they were seen."""
         known = labels >= 0
-        left_alone = 1 - (found[~known] * seen[~known]).sum(dim=-1)
-        label = labels[known]
-        log_chance = self._logits(found[known], label).log_softmax(dim=-1).gather(-1, self.near[label])
-        cross_entropy = -(self.share[label] * log_chance).sum(dim=-1)
-        return (cross_entropy.sum() + self.recipe.keep_weight * left_alone.sum()) / labels.numel()
+        total = self.recipe.keep_weight * (1 - (found[~known] * seen[~known]).sum(dim=-1)).sum()
+        for family, rows, logits in self._logits(found[known], labels[known]):
+            label = labels[known][rows]
+            log_chance = logits.log_softmax(dim=-1).gather(-1, self.near[label] - self._first_anchor(family))
+            total = total - (self.share[label] * log_chance).sum()
+        return total / labels.numel()
+
+    def middle_loss(self, found: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Mean of |said − true| of how far on which side of the middle."""
+        known = labels >= 0
+        if not known.any():
+            return found.sum() * 0
+        true = self.recipe.middle_share * (self.lateral[labels[known]] / self.recipe.middle_reach).tanh()
+        said = found[known] @ nn.functional.normalize(self.sideways, dim=0)
+        return (said - true).abs().mean()
 
     def wrong_sides(self, found: torch.Tensor, labels: torch.Tensor) -> float:
         """Share of the points off the middle whose best anchor lies on the other side of the body."""
         found, labels = found[labels >= 0], labels[labels >= 0]
-        expected, got = self.side[labels], self.anchor_side[self._logits(found, labels).argmax(dim=-1)]
-        sided = expected != 0
-        return float((got[sided] == -expected[sided]).float().mean()) if sided.any() else 0.0
+        wrong, sided = 0, 0
+        for family, rows, logits in self._logits(found, labels):
+            expected = self.side[labels[rows]]
+            got = self.anchor_side[logits.argmax(dim=-1) + self._first_anchor(family)]
+            wrong += int(((got == -expected) & (expected != 0)).sum())
+            sided += int((expected != 0).sum())
+        return wrong / max(sided, 1)
 
-    def _logits(self, found: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """(…, A), of the anchors of the points' own families."""
-        logits = found @ nn.functional.normalize(self.anchors, dim=1).T / self.recipe.temperature
-        return logits.masked_fill(self.anchor_family != self.family[labels][..., None], -torch.inf)
+    def _logits(self, found: torch.Tensor, labels: torch.Tensor) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
+        """Of each family that has points: its number, its rows, and their logits of its anchors. found: (N, D)."""
+        family = self.family[labels]
+        for number in family.unique().tolist():
+            rows = torch.nonzero(family == number)[:, 0]
+            anchors = nn.functional.normalize(self.anchors[self.anchor_family == number], dim=1)
+            yield number, rows, found[rows] @ anchors.T / self.recipe.temperature
 
-    def correct(self, examples: list[Example]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """(B, N, D) corrected features, (B, N) labels and (B, N, D) features as they were seen."""
+    def _first_anchor(self, family: int) -> int:
+        return int((self.anchor_family < family).sum())
+
+    def correct(
+        self, examples: list[Example], *, spoil: bool
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """(B, N, D) features after the first look and the second, (B, N) labels, (B, N, D) features as they were seen.
+
+        spoil: put some probes where they do not belong.
+        """
 
         def batch(name: str) -> torch.Tensor:
             return torch.from_numpy(np.stack([getattr(example, name) for example in examples]))
 
-        def points(name: str) -> SurfacePoints:
+        def described(name: str) -> SurfacePoints:
             columns = zip(*(getattr(example, name) for example in examples), strict=True)
             return SurfacePoints(*(torch.from_numpy(np.stack(column)) for column in columns))
 
+        landmarks, points = described("landmarks"), described("points")
+        distances, nearest = batch("distances"), batch("nearest")
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            found = self.network(points("landmarks"), batch("distances"), points("points"), batch("nearest"))
-        seen = self.network.average(torch.from_numpy(np.stack([example.points[0] for example in examples])))
-        return found.float(), batch("labels"), seen
+            context = self.network.look_around(landmarks, distances)
+            places = self.network.find_probes(context, landmarks, distances)
+        if spoil:
+            places = self._misplace(places)
+        told = [batch(name) @ places.float().transpose(1, 2) for name in ("landmarks_from_sites", "points_from_sites")]
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            again = self.network.look_again(context, landmarks, distances, told[0])
+            first = self.network.read_points(context, distances, points, nearest)
+            found = self.network.read_again(again, distances, first, nearest, told[1])
+        return first[0].float(), found.float(), batch("labels"), self.network.average(points.features)
+
+    def _misplace(self, places: torch.Tensor) -> torch.Tensor:
+        """Some probes of some characters at any site, and some on the wrong side. (B, K, S)."""
+        count, probes, sites = places.shape
+
+        def some(many: int) -> torch.Tensor:
+            spoilt = torch.rand(count, 1, generator=self.generator) < self.recipe.misplaced
+            share = 0.3 * torch.rand(count, 1, generator=self.generator)
+            return spoilt & (torch.rand(count, many, generator=self.generator) < share)
+
+        first, second = places.chunk(2, dim=1)
+        swapped = some(probes // 2)[..., None]
+        places = torch.cat([torch.where(swapped, second, first), torch.where(swapped, first, second)], dim=1)
+        anywhere = nn.functional.one_hot(torch.randint(sites, (count, probes), generator=self.generator), sites)
+        return torch.where(some(probes)[..., None], anywhere.to(places.dtype), places)
 
     def step(self, examples: list[Example], progress: float) -> float:
         recipe = self.recipe
         warm = min(1.0, progress / recipe.warmup + 1e-3)
         for group in self.optimiser.param_groups:
             group["lr"] = recipe.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
-        loss = self.loss(*self.correct(examples))
+        first, found, labels, seen = self.correct(examples, spoil=True)
+        loss = self.loss(found, labels, seen)
+        extra = recipe.first_look_weight * self.loss(first, labels, seen)
+        total = loss + extra + recipe.middle_weight * self.middle_loss(found, labels)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        total.backward()
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimiser.step()
         self.steps += 1
@@ -182,20 +287,27 @@ class SurfaceTrainer:
 
     @torch.no_grad()
     def validate(self, characters: Characters) -> str:
-        """Loss and wrong sides on the held-out characters, before and after the correction."""
+        """Loss and wrong sides on the held-out characters, as seen, after the first look and after the second."""
         rng = np.random.default_rng(0)
-        before, after = [], []
+        rows = []
         for file in characters.held_out:
-            example = characters.draw(file, self.recipe, rng, augment=False)
-            found, labels, seen = self.correct([example])
-            before.append((self.loss(seen, labels, seen), self.wrong_sides(seen, labels)))
-            after.append((self.loss(found, labels, seen), self.wrong_sides(found, labels)))
-        (loss, sides), (new_loss, new_sides) = np.mean(before, axis=0), np.mean(after, axis=0)
-        return f"held out: loss {loss:.3f} → {new_loss:.3f}, wrong sides {sides:.2%} → {new_sides:.2%}"
+            first, found, labels, seen = self.correct(
+                [characters.draw(file, self.recipe, rng, augment=False)], spoil=False
+            )
+            stages = ((values, float(self.loss(values, labels, seen))) for values in (seen, first, found))
+            middle = float(self.middle_loss(found, labels))
+            rows.append([middle, *(x for values, loss in stages for x in (loss, self.wrong_sides(values, labels)))])
+        middle, loss, sides, first_loss, first_sides, new_loss, new_sides = np.mean(rows, axis=0)
+        told = f"loss {loss:.3f} → {first_loss:.3f} → {new_loss:.3f}"
+        return f"held out: {told}, wrong sides {sides:.2%} → {first_sides:.2%} → {new_sides:.2%}, middle {middle:.4f}"
 
     def save(self, path: Path) -> None:
         partial = path.with_suffix(".partial")
-        state = {"network": self.network.state_dict(), "anchors": self.anchors.detach()}
+        state = {
+            "network": self.network.state_dict(),
+            "anchors": self.anchors.detach(),
+            "sideways": self.sideways.detach(),
+        }
         clock = {"optimiser": self.optimiser.state_dict(), "seconds": self.seconds, "steps": self.steps}
         torch.save(state | clock, partial)
         partial.replace(path)
@@ -204,6 +316,7 @@ class SurfaceTrainer:
         state = torch.load(path, map_location="cpu", weights_only=True)
         self.network.load_state_dict(state["network"])
         self.anchors.data.copy_(state["anchors"])
+        self.sideways.data.copy_(state["sideways"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.seconds, self.steps = state["seconds"], state["steps"]
 
@@ -228,6 +341,32 @@ def train(trainer: SurfaceTrainer, characters: Characters, checkpoint: Path, bud
             losses = []
 
 
+def _probe_pairs(template: Template, count: int) -> torch.Tensor:
+    """(count, 2) int64 anchors on the left and their twins, spread over the families; the first has most."""
+    families = np.unique(template.anchor_family)
+    shares = [count // (len(families) + 1)] * (len(families) - 1)
+    pairs = []
+    for family, share in zip(families, [count - sum(shares), *shares], strict=True):
+        own = np.flatnonzero((template.anchor_family == family) & (template.side[template.anchors] > 0))
+        twins = np.flatnonzero((template.anchor_family == family) & (template.side[template.anchors] < 0))
+        apart = 1 - template.embedding[own] @ template.embedding[own].T
+        left = own[spread_rows(apart, share, np.random.default_rng(0))]
+        mirrored = template.mirror[template.anchors[left]]
+        # The twin's own nearest anchor: that with the largest share of the mirrored vertex, on the other side.
+        share_of = np.zeros((share, len(template.anchors)), np.float32)
+        np.put_along_axis(share_of, template.near[mirrored].astype(np.int64), template.share[mirrored], axis=1)
+        pairs.append(np.stack([left, twins[share_of[:, twins].argmax(axis=1)]], axis=1))
+    return torch.from_numpy(np.concatenate(pairs).astype(np.int64))
+
+
+def _read_weights(network: SurfaceContext, path: Path) -> None:
+    """An older network's: what it lacks starts anew."""
+    missing, unknown = network.load_state_dict(load_file(path), strict=False)
+    strange = [*unknown, *(name for name in missing if not name.startswith(("probes.", "second_")))]
+    if strange:
+        raise SystemExit(f"{path} is of another shape of network: {', '.join(strange[:3])}.")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the network over the surface.")
     parser.add_argument("--data", type=Path, required=True, help="see training/README.md")
@@ -236,19 +375,24 @@ def main() -> None:
     parser.add_argument("--start-from", type=Path, help="a model folder to go on from instead of random weights")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    template = load_template(load_families(options.data), options.scratch / "template.npz")
-    anchors = torch.load(options.scratch / "checkpoint.pt", map_location="cpu", weights_only=True)["anchors"]
-    trainer = SurfaceTrainer(SurfaceRecipe(), template, anchors, options.seed)
-    checkpoint = options.scratch / "surface.pt"
-    if checkpoint.exists():
-        trainer.load(checkpoint)
-    elif options.start_from:
-        trainer.network.load_state_dict(load_file(options.start_from / "surface_context.safetensors"))
+    families = load_families(options.data)
+    template = load_template(families, options.scratch / "template.npz")
+    lateral = np.concatenate([family.vertices[:, 0] for family in families])
+    trainer = SurfaceTrainer(SurfaceRecipe(), template, lateral, options.seed)
     characters = Characters(options.scratch / "lifted")
     if not characters.training:
         raise SystemExit(
             f"No characters in {options.scratch / 'lifted'}: run python -m training.lift_characters first."
         )
+    checkpoint = options.scratch / "surface.pt"
+    if checkpoint.exists():
+        trainer.load(checkpoint)
+    elif options.start_from:
+        _read_weights(trainer.network, options.start_from / "surface_context.safetensors")
+        trainer.place_anchors(trainer.gather_anchors(characters, options.seed))
+    else:
+        stored = torch.load(options.scratch / "checkpoint.pt", map_location="cpu", weights_only=True)
+        trainer.place_anchors(stored["anchors"])
     train(trainer, characters, checkpoint, options.minutes * 60, options.seed)
 
 

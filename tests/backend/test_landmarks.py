@@ -4,7 +4,9 @@
 import numpy as np
 import pytest
 
+from surface_features.geometry.coarse import coarsen
 from surface_features.geometry.landmarks import place_landmarks
+from surface_features.geometry.site_distances import measure_sites
 from surface_features.mesh import TriangleMesh
 
 from .shapes import box, cylinder, grid, icosphere, join, moved
@@ -78,3 +80,30 @@ def test_vertex_order_does_not_matter():
     shuffled = TriangleMesh(mesh.vertices[order], np.argsort(order)[mesh.faces])
     a, b = place_landmarks(mesh, 60, seed=0), place_landmarks(shuffled, 60, seed=0)
     assert np.array_equal(mesh.vertices[a.vertices], shuffled.vertices[b.vertices])
+
+
+def test_a_coarse_mesh_keeps_sheets_apart_and_fields_smooth():
+    sheets = join(grid(60, 60), moved(grid(60, 60), (0, 0, 0.004)))
+    coarse = coarsen(sheets, 200)
+    assert len(coarse.mesh.vertices) < 800
+    above = coarse.of_vertex >= 0
+    above[: 61 * 61] = False
+    assert not set(coarse.of_vertex[above]) & set(coarse.of_vertex[~above])
+    field = coarse.mesh.vertices[None, :, 0]
+    found = coarse.at(field, np.arange(len(sheets.vertices)))
+    assert np.abs(found[0] - sheets.vertices[:, 0]).mean() < 0.002
+
+
+def test_distances_from_sites_are_true_on_one_piece_and_bridged_between_two():
+    sphere = icosphere(5)
+    landmarks = place_landmarks(sphere, 64, seed=0)
+    sites = measure_sites(sphere, landmarks, 8)
+    found = sites.coarse.at(sites.values, np.arange(len(sphere.vertices)))
+    cosine = np.clip(sphere.vertices[landmarks.vertices[:8]] @ sphere.vertices.T, -1, 1)
+    true = np.arccos(cosine) / np.sqrt(4 * np.pi)
+    assert np.abs(found - true).mean() < 0.03 * true.mean()
+    two = join(icosphere(4), moved(icosphere(2), (2.2, 0, 0)))
+    landmarks = place_landmarks(two, 64, seed=0)
+    sites = measure_sites(two, landmarks, 8)
+    assert np.isfinite(sites.values).all()
+    assert sites.values.max() > 0.5

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A mesh with fewer vertices that keeps its sheets apart, and smooth fields brought from it back to the mesh."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..mesh import Float32, Int32, TriangleMesh
+
+
+@dataclass(frozen=True, eq=False)
+class CoarseMesh:
+    """mesh: the coarse mesh, C vertices. of_vertex: (V,) int32, the coarse vertex each fine vertex went into.
+
+    offset: (V, 3) float32, from there to the fine vertex.
+    """
+
+    mesh: TriangleMesh
+    of_vertex: Int32
+    offset: Float32
+
+    def at(self, fields: Float32, vertices: NDArray[np.integer]) -> Float32:
+        """(K, C) fields over the coarse vertices → (K, N) at these fine vertices, carried on along their gradients."""
+        own = self.of_vertex[vertices]
+        slopes = vertex_gradients(self.mesh, fields)[:, own]
+        return (fields[:, own] + np.einsum("knc,nc->kn", slopes, self.offset[vertices])).astype(np.float32)
+
+
+def coarsen(mesh: TriangleMesh, count: int) -> CoarseMesh:
+    """About `count` vertices: what is joined by edges within a cell of a grid becomes one vertex.
+
+    Two fingers that touch stay two. A mesh that is coarse already stays as it is.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    cell_size = np.sqrt(mesh.face_areas.sum(dtype=np.float64) / max(count, 1))
+    cell = np.floor(mesh.vertices / max(cell_size, 1e-30)).astype(np.int64)
+    start, end = mesh.faces.reshape(-1), mesh.faces[:, [1, 2, 0]].reshape(-1)
+    inside = (cell[start] == cell[end]).all(axis=1)
+    links = coo_array((np.ones(int(inside.sum()), np.int8), (start[inside], end[inside])), shape=(len(cell),) * 2)
+    groups, of_vertex = connected_components(links, directed=False)
+    size = np.bincount(of_vertex, minlength=groups)
+    middle = np.stack([np.bincount(of_vertex, weights=axis, minlength=groups) for axis in mesh.vertices.T], axis=1)
+    vertices = (middle / size[:, None]).astype(np.float32)
+    faces = of_vertex[mesh.faces]
+    a, b, c = faces.T
+    faces = faces[(a != b) & (b != c) & (c != a)]
+    _, first = np.unique(np.sort(faces, axis=1), axis=0, return_index=True)
+    coarse = TriangleMesh(vertices, faces[np.sort(first)].astype(np.int32), mesh.name)
+    return CoarseMesh(coarse, of_vertex.astype(np.int32), mesh.vertices - vertices[of_vertex])
+
+
+def vertex_gradients(mesh: TriangleMesh, fields: Float32) -> Float32:
+    """(K, V, 3) the area-weighted mean of the gradients of (K, V) fields on the faces around each vertex."""
+    from scipy.sparse import csr_array
+
+    corners = mesh.corners.astype(np.float64)
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    squared = np.maximum((normal**2).sum(axis=1, keepdims=True), 1e-30)
+    area: NDArray[np.float64] = np.sqrt(squared[:, 0])
+    slopes = np.zeros((len(fields), len(mesh.faces), 3))
+    for corner in range(3):
+        opposite = corners[:, (corner + 2) % 3] - corners[:, (corner + 1) % 3]
+        basis = np.cross(normal, opposite) / squared
+        slopes += fields[:, mesh.faces[:, corner], None] * basis
+    rows, columns = mesh.faces.reshape(-1), np.repeat(np.arange(len(mesh.faces)), 3)
+    around = csr_array((np.repeat(area, 3), (rows, columns)), shape=(len(mesh.vertices), len(mesh.faces)))
+    total = np.maximum(np.asarray(around.sum(axis=1)).ravel(), 1e-30)
+    mean = around @ slopes.transpose(1, 0, 2).reshape(len(mesh.faces), -1) / total[:, None]
+    return mean.reshape(len(mesh.vertices), len(fields), 3).transpose(1, 0, 2).astype(np.float32)
