@@ -120,9 +120,12 @@ def to_pixels(images: torch.Tensor) -> torch.Tensor:
 class Trainer:
     """Model, anchors' embeddings, optimiser and clock; one `step` at a time."""
 
-    def __init__(self, recipe: Recipe, template: Template, device: str, seed: int) -> None:
+    def __init__(self, recipe: Recipe, template: Template, device: str, seed: int, *, sides: bool = True) -> None:
+        """sides: False teaches both sides of a body the same, as general vision models know them (for comparison)."""
         torch.manual_seed(seed)
         self.recipe, self.device = recipe, torch.device(device)
+        right = (template.side < 0) & (not sides)
+        self.told = torch.from_numpy(np.where(right, template.mirror, np.arange(len(template.side)))).to(self.device)
         self.near = torch.from_numpy(template.near.astype(np.int64)).to(self.device)
         self.share = torch.from_numpy(template.share).to(self.device)
         self.family = torch.from_numpy(template.family).to(self.device)
@@ -169,7 +172,7 @@ class Trainer:
         recipe, label = self.recipe, label.reshape(-1)
         seen = torch.nonzero(label >= 0)[:, 0]
         seen = seen[torch.randperm(len(seen), generator=self.generator)[: recipe.pixels]].to(self.device)
-        vertex = label.to(self.device)[seen]
+        vertex = self.told[label.to(self.device)[seen]]
         found = cells.reshape(-1, recipe.dim)[seen]
         logits = found @ nn.functional.normalize(self.anchors, dim=1).T / recipe.temperature
         logits = logits.masked_fill(self.anchor_family != self.family[vertex][:, None], -torch.inf)
@@ -213,7 +216,7 @@ class Trainer:
             labels[characters:] = -1
             cells = self.forward(to_pixels(torch.from_numpy(images).to(self.device))).permute(0, 2, 3, 1)
             label = torch.from_numpy(labels.astype(np.int64)).to(self.device)
-            found, vertex = cells[label >= 0], label[label >= 0]
+            found, vertex = cells[label >= 0], self.told[label[label >= 0]]
             for rank in range(self.near.shape[1]):
                 total.index_add_(0, self.near[vertex, rank], found * self.share[vertex, rank, None])
         reached = total.norm(dim=1) > 0
@@ -274,10 +277,12 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=Recipe.learning_rate)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--without-sides", action="store_true", help="left and right alike, to compare with")
     options = parser.parse_args()
     checkpoint = options.scratch / "checkpoint.pt"
     template = load_template(load_families(options.data), options.scratch / "template.npz")
-    trainer = Trainer(Recipe(learning_rate=options.learning_rate), template, options.device, options.seed)
+    recipe, sides = Recipe(learning_rate=options.learning_rate), not options.without_sides
+    trainer = Trainer(recipe, template, options.device, options.seed, sides=sides)
     pool = ShardPool(options.scratch / "shards")
     if pool.refresh() == 0:
         raise SystemExit(f"No shards in {pool.folder}: run python -m training.render_shards first.")

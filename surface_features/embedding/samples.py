@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..features import Features
-from ..geometry.geodesic import GeodesicSolver
 from ..geometry.landmarks import place_landmarks
+from ..geometry.site_distances import measure_sites
 from ..mesh import Float32, Int32, TriangleMesh
 from ..preflight import preflight
 from ..progress import JobContext
@@ -33,20 +33,16 @@ def sample_mesh(
     """Evenly spread points of a mesh, farthest-point anchors among them, and heat-method geodesics.
 
     Between pieces that share no vertex, which the heat method cannot cross, the way over bridges is taken
-    (`geometry.landmarks`).
+    (`geometry.site_distances`).
     """
     context = context or JobContext()
+    context.report(0.0, f"Measuring {mesh.name}")
     checked = preflight(mesh)
     landmarks = place_landmarks(checked.proxy, POINTS, seed)
     count = min(ANCHORS, len(landmarks.vertices))  # landmarks come farthest first
-    solver = GeodesicSolver(checked.proxy)
-    unit = float(np.sqrt(checked.proxy.face_areas.sum(dtype=np.float64)))
-    distances = np.empty((count, len(landmarks.vertices)), np.float32)
-    for row in range(count):
-        context.report(row / count, f"Measuring {mesh.name}")
-        distances[row] = solver.from_vertex(int(landmarks.vertices[row]))[landmarks.vertices] / unit
-    over_bridges = landmarks.distances[:count]
-    distances = np.where(np.isfinite(distances), distances, over_bridges)
+    sites = measure_sites(checked.proxy, landmarks, count)
+    distances = np.maximum(sites.coarse.at(sites.values, landmarks.vertices), 0)
+    distances[np.arange(count), np.arange(count)] = 0
     values = features.values[checked.artist_vertex[landmarks.vertices]]
     anchors = np.arange(count, dtype=np.int32)
     return EmbeddingSample(mesh.name, values, anchors, distances / max(float(distances.max()), 1e-9))
