@@ -2,8 +2,8 @@
 """Parts, sides, fingers and legs of rigged characters: `python -m benchmarks.characters --rigs DIR --set men`.
 
 Every character of a set is matched to the next one, which stands in another pose (`training.read_rigs` made the
-folder). A vertex counts as right where its match is moved by the same part of the skeleton. For an honest figure the
-set, or the species, is left out of training (`training.render_shards --men 0`, …).
+folder). A vertex counts as right where its match is moved by the same part of the skeleton, by its strongest bone. For
+an honest figure the set, or the species, is left out of training (`training.render_shards --men 0`, …).
 """
 
 from __future__ import annotations
@@ -25,17 +25,28 @@ from training.rigs import SETS, pose_rig, region_of_joint
 FIRST_SEED = 1_000_000
 FINGERS = ("Index", "Middle", "Ring", "Pinky", "Thumb")
 LEGS = ("foreleg", "hindleg")
+PARTS = {  # of a region's first name: the parts that all families share (`training.families`)
+    "pelvis": "hips", "spine_01": "hips", "spine_02": "chest", "spine_03": "chest", "clavicle": "chest",
+    "upperarm": "fore_upper", "lowerarm": "fore_lower", "hand": "fore_end", "fingers": "fore_end", "thumb": "fore_end",
+    "thigh": "hind_upper", "calf": "hind_lower", "foot": "hind_end", "ball": "hind_end", "ear": "head",
+    "foreleg.0": "fore_upper", "foreleg.1": "fore_lower", "foreleg.2": "fore_end", "foreleg.3": "fore_end",
+    "hindleg.0": "hind_upper", "hindleg.1": "hind_lower", "hindleg.2": "hind_end", "hindleg.3": "hind_end",
+}  # fmt: skip
+MIDDLE_PARTS = ("hips", "chest")
 
 
 @dataclass(frozen=True)
 class Shares:
     """Shares 0…1, nan where there is nothing to tell apart.
 
-    parts: vertices matched to the same part of the body, sides counted. wrong_side: limb vertices matched to the twin
-    of their part. fingers: finger vertices matched to the same finger. legs: leg vertices matched to the same leg.
+    parts: vertices matched to the same part of the body: head, neck, chest, hips, tail, and the upper, lower and end
+    of every limb, sides counted. bones: likewise for the regions of single bones. wrong_side: limb vertices matched to
+    a limb of the other side. fingers: finger vertices matched to the same finger. legs: leg vertices matched to the
+    same leg.
     """
 
     parts: float
+    bones: float
     wrong_side: float
     fingers: float
     legs: float
@@ -58,25 +69,40 @@ def measure(source: dict[str, Any], target: dict[str, Any], names: dict[str, str
 
 def compare(expected: np.ndarray, got: np.ndarray, names: dict[str, str]) -> Shares:
     """expected, got: (V,) names of the joints that move a vertex and its match most."""
-    parts, found = (np.array([region_of_joint(name, names) or "" for name in joints]) for joints in (expected, got))
-    known = parts != ""
-    sided = np.char.endswith(parts, ".L") | np.char.endswith(parts, ".R")
+    bones, found = (np.array([region_of_joint(name, names) or "" for name in joints]) for joints in (expected, got))
+    known = bones != ""
+    own, other = _sides(bones), _sides(found)
     finger = np.array([name.startswith(FINGERS) for name in expected])
-    leg = np.array([part.startswith(LEGS) for part in parts])
+    leg = np.array([bone.startswith(LEGS) for bone in bones])
     return Shares(
-        parts=_share((parts == found)[known]),
-        wrong_side=_share((found == np.array([_twin(part) for part in parts]))[sided]),
+        parts=_share((_parts(bones) == _parts(found))[known]),
+        bones=_share((bones == found)[known]),
+        wrong_side=_share((other == -own)[own != 0]),
         fingers=_share((np.array([_finger(n) for n in expected]) == np.array([_finger(n) for n in got]))[finger]),
-        legs=_share((np.array([_leg(p) for p in parts]) == np.array([_leg(p) for p in found]))[leg]),
+        legs=_share((np.array([_leg(p) for p in bones]) == np.array([_leg(p) for p in found]))[leg]),
     )
+
+
+def _parts(bones: np.ndarray) -> np.ndarray:
+    """The part of each region: `hand.L fingers.L` → `fore_end.L`."""
+    return np.array([_part(bone) for bone in bones])
+
+
+def _part(bone: str) -> str:
+    first = bone.split()[0] if bone else ""
+    side = first[-2:] if first.endswith((".L", ".R")) else ""
+    part = PARTS.get(first.removesuffix(side), first.removesuffix(side))
+    return part if part in MIDDLE_PARTS else part + side
+
+
+def _sides(bones: np.ndarray) -> np.ndarray:
+    """1 on limbs of the left, −1 on the right, 0 elsewhere."""
+    limb = np.array([part.startswith(("fore_", "hind_")) for part in _parts(bones)])
+    return limb * (1 * np.char.endswith(bones, ".L") - 1 * np.char.endswith(bones, ".R"))
 
 
 def _joints(rig: dict[str, Any]) -> np.ndarray:
     return np.array(rig["joints"])[rig["weights"].argmax(axis=1)]
-
-
-def _twin(part: str) -> str:
-    return part.replace(".L", ".?").replace(".R", ".L").replace(".?", ".R")
 
 
 def _finger(joint: str) -> str:
@@ -108,7 +134,7 @@ def main() -> None:
     if len(rigs) < 2:
         parser.error(f"{options.rigs} has no two characters of {options.set}: run python -m training.read_rigs first")
     rows, order = {}, list(rigs)
-    print(f"{'pair':34s} parts %  wrong side %  fingers %  legs %")
+    print(f"{'pair':34s} parts %  bones %  wrong side %  fingers %  legs %")
     for number, name in enumerate(order):
         other = order[(number + 1) % len(order)]
         pair = f"{name} → {other}"
@@ -126,7 +152,7 @@ def main() -> None:
 
 def _line(name: str, row: Shares) -> str:
     values = [100 * value for value in asdict(row).values()]
-    return f"{name:34s} {values[0]:7.1f}  {values[1]:12.1f}  {values[2]:9.1f}  {values[3]:6.1f}"
+    return f"{name:34s} {values[0]:7.1f}  {values[1]:7.1f}  {values[2]:12.1f}  {values[3]:9.1f}  {values[4]:6.1f}"
 
 
 if __name__ == "__main__":
