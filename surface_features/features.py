@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from .views.cameras import Cameras
     from .views.render import Raycaster
 
-ALGORITHM_VERSION = 3  # raise it when the same input gives other features
+ALGORITHM_VERSION = 4  # raise it when the same input gives other features
+MOST_LIFTED = 40_000  # vertices; larger meshes are lifted onto about so many and the rest lies between
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +92,7 @@ def compute_view_features(
 def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext, *, as_seen: bool = False) -> Features:
     from .backbones import load_backbone
     from .embedding.store import embed
+    from .geometry.coarse import coarsen
     from .lifting import side_by_side
     from .preflight import preflight
     from .refinement import refine
@@ -108,6 +110,8 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext,
         context.report(0.03, "Loading the model")
         backbone = load_backbone(settings.backbone, settings.device)
     raycaster, cameras = Raycaster(proxy), place_cameras(proxy.vertices, settings.views)
+    coarse = coarsen(proxy, MOST_LIFTED) if len(proxy.vertices) > MOST_LIFTED else None
+    surface = coarse.mesh if coarse else proxy
     looks, zoom = [cameras], backbone.checkpoint.close_up_zoom
     if zoom and not as_seen:  # a picture shows the whole subject
         looks.append(close_ups(proxy.vertices, cameras, zoom))
@@ -115,22 +119,29 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext,
     lifted, done = [], 0
     for look in looks:
         span = context.span(0.05 + 0.85 * done / pictures, 0.05 + 0.85 * (done + len(look)) / pictures)
-        lifted.append(_look(raycaster, look, backbone, span))
+        lifted.append(_look(surface, raycaster, look, backbone, span))
         done += len(look)
     known = side_by_side(lifted)
     if backbone.surface_context is not None and not as_seen:
         with context.stage("refine"):
-            known = refine(backbone.surface_context, proxy, known, context.span(0.9, 1.0))
+            known = refine(backbone.surface_context, surface, known, context.span(0.9, 1.0))
     values = known.values
     if settings.embedding:
         with context.stage("embed"):
             values = embed(Path(settings.embedding), backbone.fingerprint, values, settings.device)
+    confidence = known.confidence
+    if coarse:
+        values = coarse.at(values.T, np.arange(len(proxy.vertices))).T
+        values = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9)
+        confidence = confidence[coarse.of_vertex]
     index = checked.proxy_vertex
-    return Features(values[index], known.confidence[index])
+    return Features(values[index], confidence[index])
 
 
-def _look(raycaster: Raycaster, cameras: Cameras, backbone: Backbone, context: JobContext) -> Lifted:
-    """Pictures from these cameras, their features, and those on the proxy's vertices."""
+def _look(
+    surface: TriangleMesh, raycaster: Raycaster, cameras: Cameras, backbone: Backbone, context: JobContext
+) -> Lifted:
+    """Pictures from these cameras, their features, and those on the vertices of `surface`."""
     from .lifting import lift
     from .views.render import render_views
 
@@ -144,7 +155,7 @@ def _look(raycaster: Raycaster, cameras: Cameras, backbone: Backbone, context: J
         pictures = backbone.pictures(views)
         cells = backbone.encode(pictures, context.warn, lambda done: inner.report(done, f"Looking at {name}"))
     with context.stage("lift"):
-        return lift(raycaster, cameras, views, cells, backbone.checkpoint.cell_shift, context.span(0.7, 1.0))
+        return lift(surface, raycaster, cameras, views, cells, backbone.checkpoint.cell_shift, context.span(0.7, 1.0))
 
 
 def to_z_up(mesh: TriangleMesh, up: str) -> TriangleMesh:

@@ -30,21 +30,28 @@ class Lifted:
 
 
 def lift(
-    raycaster: Raycaster, cameras: Cameras, views: ViewBuffers, cells: Float32, cell_shift: float, context: JobContext
+    mesh: TriangleMesh,
+    raycaster: Raycaster,
+    cameras: Cameras,
+    views: ViewBuffers,
+    cells: Float32,
+    cell_shift: float,
+    context: JobContext,
 ) -> Lifted:
     """The visibility- and angle-weighted mean of every vertex's cells over all views.
 
-    cells: (N, G, G, D) float32 unit vectors. A vertex takes part in a view where no triangle hides it, with the
-    cosine of its angle as weight, and reads the four cells around it, weighted bilinearly and by how close the
-    cells' own depth is to its depth, so that an arm never reads the chest behind it. Vertices that no view sees
-    take the mean of their neighbours along the surface. The confidence is how well the views agree, less where few
-    of them saw the vertex.
+    mesh: what the features are for; the raycaster's, or a coarser one of the same surface. cells: (N, G, G, D) float32
+    unit vectors.
+
+    A vertex takes part in a view where no triangle hides it, with the cosine of its angle as weight, and reads the four
+    cells around it, weighted bilinearly and by how close the cells' own depth is to its depth, so that an arm never
+    reads the chest behind it. Vertices that no view sees take the mean of their neighbours along the surface. The
+    confidence is how well the views agree, less where few of them saw the vertex.
     """
-    mesh = raycaster.mesh
     total = np.zeros((len(mesh.vertices), cells.shape[-1]), np.float32)
     weight = np.zeros(len(mesh.vertices), np.float32)
     for index in range(len(cameras)):
-        rows, matrix = _sampling_matrix(raycaster, cameras, views, index, cells.shape[1], cell_shift)
+        rows, matrix = _sampling_matrix(mesh, raycaster, cameras, views, index, cells.shape[1], cell_shift)
         total[rows] += matrix @ cells[index].reshape(-1, cells.shape[-1])
         weight[rows] += np.asarray(matrix.sum(axis=1)).ravel()
         context.report((index + 1) / len(cameras), "Lifting features onto the surface")
@@ -64,10 +71,15 @@ def side_by_side(looks: Sequence[Lifted]) -> Lifted:
 
 
 def _sampling_matrix(
-    raycaster: Raycaster, cameras: Cameras, views: ViewBuffers, index: int, grid: int, cell_shift: float
+    mesh: TriangleMesh,
+    raycaster: Raycaster,
+    cameras: Cameras,
+    views: ViewBuffers,
+    index: int,
+    grid: int,
+    cell_shift: float,
 ) -> tuple[np.ndarray, sparse.csr_array]:
     """Which vertices a view shows, (R,), and the weights (R, G·G) with which they read its cells."""
-    mesh = raycaster.mesh
     back = cameras.rotations[index][2]
     cosine = np.abs(mesh.vertex_normals @ back)
     place = cameras.project(mesh.vertices, index)

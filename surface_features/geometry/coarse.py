@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..mesh import Float32, Int32, TriangleMesh
+from .components import vertex_components
+
+CHUNK = 50_000  # vertices that are brought fields at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,15 +27,21 @@ class CoarseMesh:
 
     def at(self, fields: Float32, vertices: NDArray[np.integer]) -> Float32:
         """(K, C) fields over the coarse vertices → (K, N) at these fine vertices, carried on along their gradients."""
-        own = self.of_vertex[vertices]
-        slopes = vertex_gradients(self.mesh, fields)[:, own]
-        return (fields[:, own] + np.einsum("knc,nc->kn", slopes, self.offset[vertices])).astype(np.float32)
+        slopes = vertex_gradients(self.mesh, fields)
+        found = np.empty((len(fields), len(vertices)), np.float32)
+        for start in range(0, len(vertices), CHUNK):
+            some = vertices[start : start + CHUNK]
+            own = self.of_vertex[some]
+            found[:, start : start + CHUNK] = fields[:, own]
+            found[:, start : start + CHUNK] += np.einsum("knc,nc->kn", slopes[:, own], self.offset[some])
+        return found
 
 
 def coarsen(mesh: TriangleMesh, count: int) -> CoarseMesh:
     """About `count` vertices: what is joined by edges within a cell of a grid becomes one vertex.
 
-    Two fingers that touch stay two. A mesh that is coarse already stays as it is.
+    Two fingers that touch stay two. A mesh that is coarse already stays as it is, and so does a piece that would lose
+    all its faces: a button, a card of hair.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -42,7 +51,15 @@ def coarsen(mesh: TriangleMesh, count: int) -> CoarseMesh:
     start, end = mesh.faces.reshape(-1), mesh.faces[:, [1, 2, 0]].reshape(-1)
     inside = (cell[start] == cell[end]).all(axis=1)
     links = coo_array((np.ones(int(inside.sum()), np.int8), (start[inside], end[inside])), shape=(len(cell),) * 2)
-    groups, of_vertex = connected_components(links, directed=False)
+    of_vertex = connected_components(links, directed=False)[1]
+    piece = vertex_components(mesh.faces, len(cell))
+    lost = np.ones(piece.max(initial=-1) + 1, bool)
+    a, b, c = of_vertex[mesh.faces].T
+    lost[piece[mesh.faces[(a != b) & (b != c) & (c != a), 0]]] = False
+    alone = np.flatnonzero(lost[piece])
+    of_vertex[alone] = len(cell) + alone
+    of_vertex = np.unique(of_vertex, return_inverse=True)[1].reshape(-1)
+    groups = int(of_vertex.max(initial=-1)) + 1
     size = np.bincount(of_vertex, minlength=groups)
     middle = np.stack([np.bincount(of_vertex, weights=axis, minlength=groups) for axis in mesh.vertices.T], axis=1)
     vertices = (middle / size[:, None]).astype(np.float32)

@@ -55,6 +55,14 @@ def test_vertex_order_does_not_matter(mesh, features):
     assert (again.values * features.values[order]).sum(axis=1).mean() > 0.999
 
 
+def test_a_large_mesh_is_lifted_onto_fewer_vertices(mesh, features, monkeypatch):
+    monkeypatch.setattr("surface_features.features.MOST_LIFTED", len(mesh.vertices) // 3)
+    fewer = compute_features(mesh, SETTINGS)
+    assert fewer.values.shape == features.values.shape
+    assert np.allclose(np.linalg.norm(fewer.values, axis=1), 1, atol=1e-4)
+    assert likeness(fewer, features) > 0.97
+
+
 @pytest.mark.parametrize("scale", [1e-6, 100.0, 1e6])
 def test_scale_and_place_do_not_matter(mesh, features, scale):
     moved = TriangleMesh(mesh.vertices * scale + np.float32([3, -7, 2]) * scale, mesh.faces)

@@ -94,6 +94,14 @@ def test_a_coarse_mesh_keeps_sheets_apart_and_fields_smooth():
     assert np.abs(found[0] - sheets.vertices[:, 0]).mean() < 0.002
 
 
+def test_a_piece_that_would_lose_its_faces_stays_as_it_is():
+    strip = grid(1, 40, width=0.001, depth=1.0)
+    coarse = coarsen(join(grid(60, 60), moved(strip, (0, 0, 0.2))), 200)
+    vertices = coarse.of_vertex[61 * 61 :]
+    assert len(set(vertices)) == len(strip.vertices)
+    assert set(vertices) <= set(coarse.mesh.faces.reshape(-1))
+
+
 def test_distances_from_sites_are_true_on_one_piece_and_bridged_between_two():
     sphere = icosphere(5)
     landmarks = place_landmarks(sphere, 64, seed=0)

@@ -26,7 +26,7 @@ def lifted(mesh: TriangleMesh, views: int = 24):
     cameras = place_cameras(mesh.vertices, views)
     raycaster = Raycaster(mesh)
     pictures = render_views(raycaster, cameras, 128)
-    return lift(raycaster, cameras, pictures, position_cells(mesh, pictures, 32), 0.125, JobContext())
+    return lift(mesh, raycaster, cameras, pictures, position_cells(mesh, pictures, 32), 0.125, JobContext())
 
 
 def test_vertices_get_what_their_pixels_show():
@@ -50,7 +50,7 @@ def test_an_arm_in_front_of_a_body_reads_nothing_of_the_body():
     views = render_views(raycaster, cameras, 128)
     picked = views.face_ids[:, 2::4, 2::4]
     cells = np.where((picked >= 0)[..., None], colours[mesh.faces[picked, 0]], np.float32([0, 0, 1]))
-    result = lift(raycaster, cameras, views, cells.astype(np.float32), 0.125, JobContext())
+    result = lift(mesh, raycaster, cameras, views, cells.astype(np.float32), 0.125, JobContext())
     side = is_arm & (np.abs(mesh.vertices[:, 2] - 1.0) < 0.5)
     assert result.values[side, 0].min() > 0.9
 
