@@ -77,15 +77,15 @@ def vertex_gradients(mesh: TriangleMesh, fields: Float32) -> Float32:
 
     corners = mesh.corners.astype(np.float64)
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    squared = np.maximum((normal**2).sum(axis=1, keepdims=True), 1e-30)
-    area: NDArray[np.float64] = np.sqrt(squared[:, 0])
-    slopes = np.zeros((len(fields), len(mesh.faces), 3))
-    for corner in range(3):
-        opposite = corners[:, (corner + 2) % 3] - corners[:, (corner + 1) % 3]
-        basis = np.cross(normal, opposite) / squared
-        slopes += fields[:, mesh.faces[:, corner], None] * basis
-    rows, columns = mesh.faces.reshape(-1), np.repeat(np.arange(len(mesh.faces)), 3)
-    around = csr_array((np.repeat(area, 3), (rows, columns)), shape=(len(mesh.vertices), len(mesh.faces)))
+    squared = np.maximum((normal**2).sum(axis=1), 1e-30)
+    turned = np.stack([np.cross(normal, corners[:, (c + 2) % 3] - corners[:, (c + 1) % 3]) for c in range(3)], axis=1)
+    vertices, faces = mesh.faces.reshape(-1), np.repeat(np.arange(len(mesh.faces)), 3)
+    shape = (len(mesh.vertices), len(mesh.faces))
+    around = csr_array((np.sqrt(squared)[faces], (vertices, faces)), shape=shape)
     total = np.maximum(np.asarray(around.sum(axis=1)).ravel(), 1e-30)
-    mean = around @ slopes.transpose(1, 0, 2).reshape(len(mesh.faces), -1) / total[:, None]
-    return mean.reshape(len(mesh.vertices), len(fields), 3).transpose(1, 0, 2).astype(np.float32)
+    columns, slopes = np.ascontiguousarray(fields.T), []
+    for axis in range(3):
+        on_faces = csr_array(((turned[..., axis] / squared[:, None]).reshape(-1), (faces, vertices)), shape=shape[::-1])
+        operator = (around @ on_faces).multiply(1 / total[:, None]).tocsr().astype(np.float32)
+        slopes.append((operator @ columns).T)
+    return np.stack(slopes, axis=-1)
