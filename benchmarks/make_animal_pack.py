@@ -3,7 +3,8 @@
 
 Each pair leads from an animal of one species to one of another, in random poses, both remeshed into one surface with
 other topology. For an honest figure the species is left out of training (`training.render_shards --without SPECIES`).
-Truth comes from the parametrisation that all animals share.
+Truth comes from the parametrisation that all animals share. Beside every mesh lies `NAME_legs.npy`, (V,) int8, for
+`benchmarks.animal_table`: the leg a vertex belongs to (0 none, 1 left and 2 right in front, 3 and 4 behind).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from .make_mpfb_pack import (
     write_ply,
 )
 
+LEGS = ("foreleg.L", "foreleg.R", "hindleg.L", "hindleg.R")
 VOXEL = 0.008  # of the animal's largest extent
 TRUSTED = 0.004  # likewise: further from the parts' surface lies what remeshing rounded off
 
@@ -42,6 +44,15 @@ def make_animal(model: AnimalModel, species: str, seed: int) -> HeldOut:
     vertices = vertices / np.ptp(vertices, axis=0).max()
     parts = TriangleMesh(vertices, faces)
     return HeldOut(f"{species}_{seed - FIRST_HELD_OUT_SEED:02d}", parts, remesh(parts, VOXEL))
+
+
+def legs_of(animal: HeldOut, model: AnimalModel) -> np.ndarray:
+    """(V,) int8 number of the leg that each vertex of the remesh belongs to, 0 for none."""
+    leg = np.zeros(model.vertex_count, np.int8)
+    for number, name in enumerate(LEGS, 1):
+        leg[model.part_slices[name]] = number
+    face, bary, _ = closest_points(animal.skin, animal.remeshed.vertices)
+    return leg[animal.skin.faces[face, bary.argmax(axis=1)]]
 
 
 def truth_between(
@@ -74,6 +85,7 @@ def main() -> None:
             seed += 2
             for animal in (source, target):
                 write_ply(options.out / f"{animal.name}.ply", animal.remeshed)
+                np.save(options.out / f"{animal.name}_legs.npy", legs_of(animal, model))
             truth = truth_between(source, target, model.mirror, rng)
             np.savez_compressed(options.out / f"pair_{len(listed):02d}.npz", **truth)
             print(f"{source.name} → {target.name}: {len(truth['source_vertex'])} points", flush=True)
