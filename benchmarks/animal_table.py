@@ -21,7 +21,9 @@ from surface_features.mesh import TriangleMesh
 from surface_features.progress import JobContext
 from surface_features.settings import FeatureSettings
 
-HEAD = "| pack | MGE×100 | median | gross % | side flips % | legs right % |\n|---|---|---|---|---|---|"
+HEAD = (
+    "| pack | MGE×100 | median | gross % | side flips % | wrong side % | legs right % |\n|---|---|---|---|---|---|---|"
+)
 
 
 class LegCounter:
@@ -58,7 +60,7 @@ def main() -> None:
         rows.append({"pack": report.pack, "legs": legs, **asdict(scores)})
         print(
             f"| {report.pack} | {scores.mge_x100:.2f} | {scores.median_x100:.2f} | {100 * scores.gross:.1f} "
-            f"| {100 * (scores.side_flips or 0):.1f} | {100 * legs:.1f} |",
+            f"| {100 * (scores.side_flips or 0):.1f} | {100 * (scores.wrong_side or 0):.1f} | {100 * legs:.1f} |",
             flush=True,
         )
     if options.json:

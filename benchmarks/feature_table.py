@@ -24,8 +24,8 @@ from surface_features.progress import JobContext
 from surface_features.settings import FeatureSettings
 
 CHUNK = 2048
-HEAD = "| pack | features | matches | MGE×100 | median | acc@1 % | gross % | side flips % |"
-RULE = "|---" * 8 + "|"
+HEAD = "| pack | features | matches | MGE×100 | median | acc@1 % | gross % | side flips % | wrong side % |"
+RULE = "|---" * 9 + "|"
 
 
 def match_nearest(
@@ -44,10 +44,10 @@ def match_nearest(
 def row(report: BenchmarkReport, features: str, matches: str) -> str:
     """A line of the Markdown table."""
     scores = report.overall
-    flips = "–" if scores.side_flips is None else f"{100 * scores.side_flips:.1f}"
+    flips, wrong = ("–" if share is None else f"{100 * share:.1f}" for share in (scores.side_flips, scores.wrong_side))
     return (
         f"| {report.pack} | {features} | {matches} | {scores.mge_x100:.2f} | {scores.median_x100:.2f} "
-        f"| {100 * scores.acc_at_1_percent:.1f} | {100 * scores.gross:.1f} | {flips} |"
+        f"| {100 * scores.acc_at_1_percent:.1f} | {100 * scores.gross:.1f} | {flips} | {wrong} |"
     )
 
 

@@ -91,6 +91,7 @@ def test_a_pack_without_twins_has_no_side_flips(pack):
     np.savez(pack / "truth.npz", **arrays)
     report = run(pack, samples=20)
     assert report.overall.side_flips is None
+    assert report.overall.wrong_side is None
     assert "–" in format_table(report)
 
 
@@ -159,3 +160,14 @@ def test_a_fin_that_is_no_manifold_does_not_stop_the_measuring():
     errors = benchmark.measure_pair("a", "b", mesh, found, truth, 0)
     assert errors.geodesic[0] == pytest.approx(0, abs=1e-6)
     assert errors.geodesic[1] == pytest.approx(HALF_TURN, rel=0.05)
+
+
+def test_points_on_the_middle_have_no_side(pack):
+    with np.load(pack / "truth.npz") as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    arrays["target_mirror_vertex"][::2] = arrays["source_vertex"][::2]  # their own twins
+    np.savez(pack / "truth.npz", **arrays)
+    report = run(pack)
+    assert report.pairs[1]["side_flips"] == pytest.approx(0.5, abs=0.01)
+    assert report.pairs[1]["wrong_side"] == 1
+    assert report.pairs[0]["wrong_side"] == 0
