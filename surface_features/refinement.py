@@ -33,7 +33,7 @@ def refine(network: SurfaceContext, mesh: TriangleMesh, lifted: Lifted, context:
         known = network.look_around(described, distances)
         probed = None
         if network.config.probes:
-            places = network.find_probes(known, described, distances)[0].float().cpu().numpy()
+            places = network.probes.find(network.read_sites(known, described, distances))[0].float().cpu().numpy()
             sites = measure_sites(mesh, landmarks, network.config.sites)
             probed = sites.coarse.at(places @ sites.values, np.arange(len(mesh.vertices))).T
             told = _batch_of_one(probed[landmarks.vertices], device)

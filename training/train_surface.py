@@ -13,6 +13,7 @@ import argparse
 import math
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,6 +48,7 @@ class SurfaceRecipe:
     middle_weight: float = 2.0
     middle_reach: float = 0.03  # of √area: how far from the middle a side is only just certain
     middle_share: float = 0.4  # of a feature's length that says how far on which side
+    frozen_first_look: bool = False
     misplaced: float = 0.5  # of the characters: some of their probes are put anywhere
 
 
@@ -91,7 +93,7 @@ class Characters:
         if len(known) == 0:  # an object
             known = np.arange(len(whole["labels"]))
         rows = rng.choice(known, recipe.points, replace=len(known) < recipe.points)
-        distances = whole["distances"].astype(np.float32)[:, chosen]
+        distances = whole["distances"][:, chosen].astype(np.float32)
         from_sites = whole["site_distances"][:, chosen[: recipe.config.sites]].astype(np.float32)
         return Example(
             tuple(part[chosen] for part in described),
@@ -242,15 +244,18 @@ class SurfaceTrainer:
 
         landmarks, points = described("landmarks"), described("points")
         distances, nearest = batch("distances"), batch("nearest")
+        learning = torch.is_grad_enabled() and not self.recipe.frozen_first_look
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            context = self.network.look_around(landmarks, distances)
-            places = self.network.find_probes(context, landmarks, distances)
+            with torch.set_grad_enabled(learning):
+                context = self.network.look_around(landmarks, distances)
+                first = self.network.read_points(context, distances, points, nearest)
+                sites = self.network.read_sites(context, landmarks, distances)
+            places = self.network.probes.find(sites)
         if spoil:
             places = self._misplace(places)
         told = [batch(name) @ places.float().transpose(1, 2) for name in ("landmarks_from_sites", "points_from_sites")]
         with torch.autocast("cpu", dtype=torch.bfloat16):
             again = self.network.look_again(context, landmarks, distances, told[0])
-            first = self.network.read_points(context, distances, points, nearest)
             found = self.network.read_again(again, distances, first, nearest, told[1])
         return first[0].float(), found.float(), batch("labels"), self.network.average(points.features)
 
@@ -276,8 +281,9 @@ class SurfaceTrainer:
             group["lr"] = recipe.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
         first, found, labels, seen = self.correct(examples, spoil=True)
         loss = self.loss(found, labels, seen)
-        extra = recipe.first_look_weight * self.loss(first, labels, seen)
-        total = loss + extra + recipe.middle_weight * self.middle_loss(found, labels)
+        total = loss + recipe.middle_weight * self.middle_loss(found, labels)
+        if not recipe.frozen_first_look:
+            total = total + recipe.first_look_weight * self.loss(first, labels, seen)
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
@@ -326,9 +332,16 @@ def train(trainer: SurfaceTrainer, characters: Characters, checkpoint: Path, bud
     rng = np.random.default_rng([seed, trainer.steps])
     recipe = trainer.recipe
     last, saved, losses = time.perf_counter(), time.perf_counter(), []
-    while trainer.seconds < budget_s:
+
+    def draw() -> list[Example]:
         files = rng.choice(np.array(characters.training), recipe.batch)
-        examples = [characters.draw(file, recipe, rng, augment=True) for file in files]
+        return [characters.draw(file, recipe, rng, augment=True) for file in files]
+
+    ahead = ThreadPoolExecutor(1)
+    waiting = ahead.submit(draw)
+    while trainer.seconds < budget_s:
+        examples = waiting.result()
+        waiting = ahead.submit(draw)
         losses.append(trainer.step(examples, trainer.seconds / budget_s))
         now = time.perf_counter()
         trainer.seconds += now - last
@@ -373,12 +386,14 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, required=True, help="where training.lift_characters left its files")
     parser.add_argument("--minutes", type=float, default=15.0, help="training time, over all resumed runs")
     parser.add_argument("--start-from", type=Path, help="a model folder to go on from instead of random weights")
+    parser.add_argument("--only-second-look", action="store_true", help="keep the first look as --start-from has it")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     families = load_families(options.data)
     template = load_template(families, options.scratch / "template.npz")
     lateral = np.concatenate([family.vertices[:, 0] for family in families])
-    trainer = SurfaceTrainer(SurfaceRecipe(), template, lateral, options.seed)
+    recipe = SurfaceRecipe(frozen_first_look=options.only_second_look)
+    trainer = SurfaceTrainer(recipe, template, lateral, options.seed)
     characters = Characters(options.scratch / "lifted")
     if not characters.training:
         raise SystemExit(

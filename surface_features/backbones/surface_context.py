@@ -82,11 +82,16 @@ class SurfaceContext(nn.Module):
             tokens = block(tokens, tokens, bias)
         return tokens
 
-    def find_probes(self, context: torch.Tensor, landmarks: SurfacePoints, distances: torch.Tensor) -> torch.Tensor:
-        """(B, K, S) where the probes are, among the first S landmarks."""
-        every = torch.arange(distances.shape[1], device=distances.device).expand(len(distances), -1)
-        found, _ = self.read_points(context, distances, landmarks, every)
-        return self.probes.find(found[:, : self.config.sites])
+    def read_sites(self, context: torch.Tensor, landmarks: SurfacePoints, distances: torch.Tensor) -> torch.Tensor:
+        """(B, S, D) corrected features of the first S landmarks, among which the probes are sought."""
+        sites = torch.arange(min(self.config.sites, distances.shape[1]), device=distances.device)
+        points = SurfacePoints(
+            landmarks.features[:, sites],
+            landmarks.confidence[:, sites],
+            landmarks.positions[:, sites],
+            landmarks.normals[:, sites],
+        )
+        return self.read_points(context, distances, points, sites.expand(len(distances), -1))[0]
 
     def look_again(
         self, context: torch.Tensor, landmarks: SurfacePoints, distances: torch.Tensor, from_probes: torch.Tensor
