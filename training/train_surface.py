@@ -14,7 +14,7 @@ import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -156,7 +156,7 @@ class SurfaceTrainer:
         self.side, self.anchor_side = torch.from_numpy(template.side), torch.from_numpy(template.side[template.anchors])
         self.family, self.anchor_family = torch.from_numpy(template.family), torch.from_numpy(template.anchor_family)
         self.lateral = torch.from_numpy(lateral.astype(np.float32))
-        self.pairs = _probe_pairs(template, recipe.config.probes // 2)
+        self.pairs = _probe_pairs(template, (recipe.config.probes or PROBES) // 2)
         self.network = SurfaceContext(recipe.config)
         self.anchors = nn.Parameter(torch.zeros(len(template.anchors), recipe.config.dim))
         self.sideways = nn.Parameter(torch.zeros(recipe.config.dim))
@@ -172,7 +172,8 @@ class SurfaceTrainer:
         self.anchors.copy_(unit)
         left, right = unit[self.pairs[:, 0]], unit[self.pairs[:, 1]]
         self.sideways.copy_(nn.functional.normalize((left - right).mean(dim=0), dim=0))
-        self.network.probes.wanted.copy_(torch.cat([left, right]))
+        if self.recipe.config.probes:
+            self.network.probes.wanted.copy_(torch.cat([left, right]))
 
     @torch.no_grad()
     def gather_anchors(self, characters: Characters, seed: int, count: int = 96) -> torch.Tensor:
@@ -245,19 +246,21 @@ class SurfaceTrainer:
         landmarks, points = described("landmarks"), described("points")
         distances, nearest = batch("distances"), batch("nearest")
         learning = torch.is_grad_enabled() and not self.recipe.frozen_first_look
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            with torch.set_grad_enabled(learning):
-                context = self.network.look_around(landmarks, distances)
-                first = self.network.read_points(context, distances, points, nearest)
-                sites = self.network.read_sites(context, landmarks, distances)
-            places = self.network.probes.find(sites)
+        with torch.autocast("cpu", dtype=torch.bfloat16), torch.set_grad_enabled(learning):
+            context = self.network.look_around(landmarks, distances)
+            first = self.network.read_points(context, distances, points, nearest)
+            sites = self.network.read_sites(context, landmarks, distances)
+        labels, seen = batch("labels"), self.network.average(points.features)
+        if not self.recipe.config.probes:
+            return first[0].float(), first[0].float(), labels, seen
+        places = self.network.probes.find(sites)
         if spoil:
             places = self._misplace(places)
         told = [batch(name) @ places.float().transpose(1, 2) for name in ("landmarks_from_sites", "points_from_sites")]
         with torch.autocast("cpu", dtype=torch.bfloat16):
             again = self.network.look_again(context, landmarks, distances, told[0])
             found = self.network.read_again(again, distances, first, nearest, told[1])
-        return first[0].float(), found.float(), batch("labels"), self.network.average(points.features)
+        return first[0].float(), found.float(), labels, seen
 
     def _misplace(self, places: torch.Tensor) -> torch.Tensor:
         """Some probes of some characters at any site, and some on the wrong side. (B, K, S)."""
@@ -282,7 +285,7 @@ class SurfaceTrainer:
         first, found, labels, seen = self.correct(examples, spoil=True)
         loss = self.loss(found, labels, seen)
         total = loss + recipe.middle_weight * self.middle_loss(found, labels)
-        if not recipe.frozen_first_look:
+        if recipe.config.probes and not recipe.frozen_first_look:
             total = total + recipe.first_look_weight * self.loss(first, labels, seen)
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
@@ -386,6 +389,7 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, required=True, help="where training.lift_characters left its files")
     parser.add_argument("--minutes", type=float, default=15.0, help="training time, over all resumed runs")
     parser.add_argument("--start-from", type=Path, help="a model folder to go on from instead of random weights")
+    parser.add_argument("--probes", type=int, default=PROBES, help="0 leaves the second look out")
     parser.add_argument("--only-second-look", action="store_true", help="keep the first look as --start-from has it")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -393,6 +397,7 @@ def main() -> None:
     template = load_template(families, options.scratch / "template.npz")
     lateral = np.concatenate([family.vertices[:, 0] for family in families])
     recipe = SurfaceRecipe(frozen_first_look=options.only_second_look)
+    recipe = replace(recipe, config=replace(recipe.config, probes=options.probes))
     trainer = SurfaceTrainer(recipe, template, lateral, options.seed)
     characters = Characters(options.scratch / "lifted")
     if not characters.training:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..mesh import Float32, Int32, TriangleMesh
 from .components import vertex_components
+from .gradients import vertex_gradients
 
 CHUNK = 50_000  # vertices that are brought fields at once
 
@@ -27,13 +28,13 @@ class CoarseMesh:
 
     def at(self, fields: Float32, vertices: NDArray[np.integer]) -> Float32:
         """(K, C) fields over the coarse vertices → (K, N) at these fine vertices, carried on along their gradients."""
-        slopes = vertex_gradients(self.mesh, fields)
+        slopes = vertex_gradients(self.mesh, fields.T).astype(np.float32)
         found = np.empty((len(fields), len(vertices)), np.float32)
         for start in range(0, len(vertices), CHUNK):
             some = vertices[start : start + CHUNK]
             own = self.of_vertex[some]
             found[:, start : start + CHUNK] = fields[:, own]
-            found[:, start : start + CHUNK] += np.einsum("knc,nc->kn", slopes[:, own], self.offset[some])
+            found[:, start : start + CHUNK] += np.einsum("nkc,nc->kn", slopes[own], self.offset[some])
         return found
 
 
@@ -69,23 +70,3 @@ def coarsen(mesh: TriangleMesh, count: int) -> CoarseMesh:
     _, first = np.unique(np.sort(faces, axis=1), axis=0, return_index=True)
     coarse = TriangleMesh(vertices, faces[np.sort(first)].astype(np.int32), mesh.name)
     return CoarseMesh(coarse, of_vertex.astype(np.int32), mesh.vertices - vertices[of_vertex])
-
-
-def vertex_gradients(mesh: TriangleMesh, fields: Float32) -> Float32:
-    """(K, V, 3) the area-weighted mean of the gradients of (K, V) fields on the faces around each vertex."""
-    from scipy.sparse import csr_array
-
-    corners = mesh.corners.astype(np.float64)
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    squared = np.maximum((normal**2).sum(axis=1), 1e-30)
-    turned = np.stack([np.cross(normal, corners[:, (c + 2) % 3] - corners[:, (c + 1) % 3]) for c in range(3)], axis=1)
-    vertices, faces = mesh.faces.reshape(-1), np.repeat(np.arange(len(mesh.faces)), 3)
-    shape = (len(mesh.vertices), len(mesh.faces))
-    around = csr_array((np.sqrt(squared)[faces], (vertices, faces)), shape=shape)
-    total = np.maximum(np.asarray(around.sum(axis=1)).ravel(), 1e-30)
-    columns, slopes = np.ascontiguousarray(fields.T), []
-    for axis in range(3):
-        on_faces = csr_array(((turned[..., axis] / squared[:, None]).reshape(-1), (faces, vertices)), shape=shape[::-1])
-        operator = (around @ on_faces).multiply(1 / total[:, None]).tocsr().astype(np.float32)
-        slopes.append((operator @ columns).T)
-    return np.stack(slopes, axis=-1)

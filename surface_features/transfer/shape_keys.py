@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ..correspondence import Correspondence
 from ..errors import BadInputError
-from ..geometry.held_poisson import HeldPoisson, vertex_jacobians
+from ..geometry.gradients import vertex_gradients
+from ..geometry.held_poisson import HeldPoisson
 from ..geometry.local_frames import turns_between
 from ..geometry.similarity import fit_similarity
 from ..mesh import Float32, TriangleMesh
@@ -65,7 +66,7 @@ class ShapeKeyTransfer:
         scale = size if self.proportional else effective_scale(size)
         led = scale * np.einsum("vij,vj->vi", turns, matched)
         led[~moving] = 0
-        bent = self._at_matches(vertex_jacobians(self.source, displacements).reshape(-1, 9)).reshape(-1, 3, 3)
+        bent = self._at_matches(vertex_gradients(self.source, displacements).reshape(-1, 9)).reshape(-1, 3, 3)
         bent = scale / size * turns @ bent @ turns.transpose(0, 2, 1)
         return self._put_together(bent, led, moving).astype(np.float32)
 
