@@ -13,7 +13,7 @@ import numpy as np
 from ..bridge.character import Character, body_of, character_weights, read_character, refuse_mirror
 from ..bridge.pose import Bones, read_bones_for_pose
 from ..bridge.scene import SentObject, check_editable, find_again
-from ..properties import JobSettings
+from ..properties import JobSettings, get_settings
 from ..surface_features.errors import BadInputError
 
 
@@ -23,6 +23,23 @@ class PoseOptions:
 
     force: bool = False
     mute_constraints: bool = False
+
+
+class PosingProperties:
+    """What both transfers of poses ask for; what the sidebar says counts as well."""
+
+    force: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Do It Anyway", description="Transfer between bodies that hardly match, too", options={"SKIP_SAVE"}
+    )
+    mute_constraints: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Mute Constraints",
+        description="Mute constraints on the target's bones that would keep them from what is transferred",
+        options={"SKIP_SAVE"},
+    )
+
+    def pose_options(self, context: bpy.types.Context) -> PoseOptions:
+        pose = get_settings(context).pose
+        return PoseOptions(self.force or pose.force, self.mute_constraints or pose.mute_constraints)
 
 
 @dataclass(frozen=True, eq=False)

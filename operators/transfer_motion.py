@@ -24,6 +24,7 @@ from .bone_map import rows_for, show_map
 from .posing import (
     PoseOptions,
     PoseTarget,
+    PosingProperties,
     check_unchanged,
     read_source,
     read_targets,
@@ -111,7 +112,7 @@ def plan_transfer_motion(
     return JobPlan("Transfer Motion", (request,), written_objects(targets), finish, warnings)
 
 
-class SURFACE_FEATURES_OT_transfer_motion(JobOperator, bpy.types.Operator):
+class SURFACE_FEATURES_OT_transfer_motion(JobOperator, PosingProperties, bpy.types.Operator):
     bl_idname = "surface_features.transfer_motion"
     bl_label = "Transfer Motion"
     bl_description = (
@@ -129,19 +130,10 @@ class SURFACE_FEATURES_OT_transfer_motion(JobOperator, bpy.types.Operator):
     action: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Action", description="Action of the source's armature; empty for what it plays", options={"SKIP_SAVE"}
     )
-    force: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Do It Anyway", description="Transfer between bodies that hardly match, too", options={"SKIP_SAVE"}
-    )
-    mute_constraints: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Mute Constraints",
-        description="Mute constraints on the target's bones that would keep them from the transferred motion",
-        options={"SKIP_SAVE"},
-    )
 
     def plan(self, context: bpy.types.Context) -> JobPlan:
         source, others = source_and_others(context)
         pose = get_settings(context).pose
-        options = PoseOptions(self.force or pose.force, self.mute_constraints or pose.mute_constraints)
         armatures = {body_of(source)[0], *(body_of(obj)[0] for obj in others if obj.type in ("MESH", "ARMATURE"))}
         table = pose.bone_map
         fits = {table.source_armature, table.target_armature} <= {obj.name for obj in armatures if obj is not None}
@@ -154,7 +146,7 @@ class SURFACE_FEATURES_OT_transfer_motion(JobOperator, bpy.types.Operator):
             MotionSettings(pose.smoothing, pose.keep_feet),
             rows if pose.use_bone_map and fits and rows else None,
         )
-        return plan_transfer_motion(source, others, job_settings(context), options, clip)
+        return plan_transfer_motion(source, others, job_settings(context), self.pose_options(context), clip)
 
 
 def armature_name(armature: bpy.types.Object | None) -> str:

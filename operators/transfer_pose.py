@@ -11,7 +11,7 @@ import numpy as np
 from ..bridge.character import only_deforming, shown_vertices
 from ..bridge.job import JobPlan, Outcome
 from ..bridge.pose import PoseWriter, mute_constraints
-from ..properties import JobSettings, get_settings, job_settings
+from ..properties import JobSettings, job_settings
 from ..surface_features.engine import JobRequest, JobResult
 from ..surface_features.errors import BadInputError, EngineError
 from ..surface_features.mesh import Float32
@@ -19,6 +19,7 @@ from .base import JobOperator
 from .posing import (
     PoseOptions,
     PoseTarget,
+    PosingProperties,
     check_unchanged,
     read_source,
     read_targets,
@@ -68,7 +69,7 @@ def plan_transfer_pose(
     return JobPlan("Transfer Pose", (request,), written_objects(targets), finish, warnings)
 
 
-class SURFACE_FEATURES_OT_transfer_pose(JobOperator, bpy.types.Operator):
+class SURFACE_FEATURES_OT_transfer_pose(JobOperator, PosingProperties, bpy.types.Operator):
     bl_idname = "surface_features.transfer_pose"
     bl_label = "Transfer Pose"
     bl_description = (
@@ -77,20 +78,9 @@ class SURFACE_FEATURES_OT_transfer_pose(JobOperator, bpy.types.Operator):
     )
     bl_options = {"UNDO"}
 
-    force: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Do It Anyway", description="Transfer between bodies that hardly match, too", options={"SKIP_SAVE"}
-    )
-    mute_constraints: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Mute Constraints",
-        description="Mute constraints on the target's bones that would keep them from the transferred pose",
-        options={"SKIP_SAVE"},
-    )
-
     def plan(self, context: bpy.types.Context) -> JobPlan:
         source, others = source_and_others(context)
-        pose = get_settings(context).pose
-        options = PoseOptions(self.force or pose.force, self.mute_constraints or pose.mute_constraints)
-        return plan_transfer_pose(source, others, job_settings(context), options)
+        return plan_transfer_pose(source, others, job_settings(context), self.pose_options(context))
 
 
 def _check(posed: Float32, target: PoseTarget) -> None:
