@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -255,14 +256,18 @@ def train(trainer: Trainer, pool: ShardPool, checkpoint: Path, budget_s: float, 
     """Step until the budget is used; a checkpoint every minute."""
     rng = np.random.default_rng([seed, trainer.steps])
     last, saved, losses = time.perf_counter(), time.perf_counter(), []
+    ahead = ThreadPoolExecutor(1)
+    waiting = ahead.submit(pool.batch, trainer.recipe, rng)
     while trainer.seconds < budget_s:
-        losses.append(trainer.step(*pool.batch(trainer.recipe, rng), trainer.seconds / budget_s))
+        batch = waiting.result()
+        waiting = ahead.submit(pool.batch, trainer.recipe, rng)
+        losses.append(trainer.step(*batch, trainer.seconds / budget_s))
         now = time.perf_counter()
         trainer.seconds += now - last
         last = now
         if now - saved > 60 or trainer.seconds >= budget_s:
             trainer.save(checkpoint)
-            shards, saved = pool.refresh(), now
+            shards, saved = ahead.submit(pool.refresh).result(), now
             mean = float(np.mean(losses))
             print(f"{trainer.seconds / 60:.1f} min, step {trainer.steps}, loss {mean:.3f}, {shards} shards", flush=True)
             losses = []
