@@ -22,9 +22,8 @@ from surface_features.mesh import TriangleMesh
 from surface_features.progress import JobContext
 from surface_features.settings import FeatureSettings
 
-HEAD = (
-    "| pack | MGE×100 | median | gross % | side flips % | wrong side % | legs right % |\n|---|---|---|---|---|---|---|"
-)
+HEAD = "| pack | MGE×100 | median | gross % | side flips % | wrong side % | legs right % | another leg % |"
+RULE = "|---" * 8 + "|"
 
 
 class LegCounter:

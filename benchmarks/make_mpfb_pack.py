@@ -27,6 +27,7 @@ from surface_features.views.cameras import place_cameras
 from surface_features.views.render import Raycaster, render_views
 from training.dressing import Labelled, Wardrobe, roughen
 from training.humans import HumanModel, pose_person, sample_pose
+from training.remeshing import voxel_remesh
 
 FIRST_HELD_OUT_SEED = 1_000_000
 VOXEL_M = 0.005
@@ -112,34 +113,7 @@ def bring_to_remesh(target: HeldOut, label: NDArray, mirror: NDArray) -> tuple[N
 
 def remesh(mesh: TriangleMesh, voxel: float = VOXEL_M) -> TriangleMesh:
     """The same surface with vertices, edges and faces of its own (Blender's voxel remesh, then collapse)."""
-    import bpy
-
-    data = bpy.data.meshes.new("skin")
-    data.from_pydata(mesh.vertices.tolist(), [], mesh.faces.tolist())
-    obj = bpy.data.objects.new("skin", data)
-    bpy.context.scene.collection.objects.link(obj)
-    voxels = obj.modifiers.new("voxels", "REMESH")
-    voxels.mode, voxels.voxel_size = "VOXEL", voxel
-    made = _evaluated(obj)
-    collapse = obj.modifiers.new("collapse", "DECIMATE")
-    collapse.ratio = min(1.0, REMESHED_VERTICES / len(made[0]))
-    vertices, faces = _evaluated(obj)
-    bpy.data.objects.remove(obj)
-    bpy.data.meshes.remove(data)
-    return TriangleMesh(vertices, faces)
-
-
-def _evaluated(obj: object) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Vertices and triangles of a Blender object after its modifiers."""
-    import bpy
-
-    data = obj.evaluated_get(bpy.context.evaluated_depsgraph_get()).to_mesh()  # type: ignore[attr-defined]
-    data.calc_loop_triangles()
-    vertices = np.empty(3 * len(data.vertices), np.float32)
-    faces = np.empty(3 * len(data.loop_triangles), np.int32)
-    data.vertices.foreach_get("co", vertices)
-    data.loop_triangles.foreach_get("vertices", faces)
-    return vertices.reshape(-1, 3), faces.reshape(-1, 3)
+    return voxel_remesh(mesh, voxel, REMESHED_VERTICES)
 
 
 def facing_apart(normals: NDArray, others: NDArray) -> NDArray:

@@ -111,6 +111,7 @@ def main() -> None:
     parser.add_argument("--men", type=int, default=96)
     parser.add_argument("--kaykit", type=int, default=64)
     parser.add_argument("--beasts", type=int, default=128)
+    parser.add_argument("--remeshed", type=int, default=160)
     parser.add_argument("--first", type=int, default=0, help="characters are numbered from here")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--without", nargs="*", default=[], choices=SPECIES, help="species kept for testing")

@@ -28,6 +28,7 @@ from .humans import HumanModel, pose_person, sample_chibi, sample_pose, sample_p
 from .objects import ObjectSource
 from .procedural import TemplateChart, sample_procedural
 from .quadrupeds import SPECIES, AnimalModel, random_animal, random_pose
+from .remeshing import remesh_labelled
 from .rigs import SETS, RigSource
 
 IMAGE_SIZE, GRID = 128, 32
@@ -46,6 +47,14 @@ def sample_character(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Gener
     roughen(mesh, rng, float(rng.choice([0.0, 1.0], p=[0.35, 0.65])))
     mesh.vertices = to_z_up(mesh.vertices)
     return mesh
+
+
+def sample_bare_person(model: HumanModel, rng: np.random.Generator) -> Labelled:
+    """A person's skin in a pose, Z up; limbs that touch or run into each other are part of it."""
+    person = model.sample_person(rng)
+    posed = pose_person(model, person, sample_pose(model, person, rng, float(rng.uniform(0.3, 1.2))))
+    count = model.body_vertex_count
+    return Labelled(to_z_up(posed[:count]).astype(np.float32), model.body_faces.copy(), np.arange(count))
 
 
 def sample_chibi_person(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Generator) -> Labelled:
@@ -113,7 +122,7 @@ def render_character(mesh: Labelled, rng: np.random.Generator, count: int) -> tu
 class CharacterSource:
     """Characters and objects of every kind, from one loaded data folder."""
 
-    KINDS = ("people", "procedural", "chibi", "animals", "objects", "men", "kaykit", "beasts")
+    KINDS = ("people", "procedural", "chibi", "animals", "objects", "men", "kaykit", "beasts", "remeshed")
 
     def __init__(self, data: Path, rigs: Path) -> None:
         self.model = HumanModel(data)
@@ -145,6 +154,8 @@ class CharacterSource:
     def sample(self, kind: str, rng: np.random.Generator) -> Labelled:
         if kind == "people":
             return sample_character(self.model, self.wardrobe, rng)
+        if kind == "remeshed":
+            return remesh_labelled(sample_bare_person(self.model, rng), rng)
         if kind == "animals":
             return sample_animal(self.animals, self.model.body_vertex_count, rng, os.environ.get(WITHOUT, "").split())
         if kind == "objects":
@@ -198,6 +209,9 @@ def main() -> None:
     parser.add_argument("--men", type=int, default=384, help="of training.read_rigs: Quaternius men")
     parser.add_argument("--kaykit", type=int, default=256, help="of training.read_rigs: KayKit adventurers")
     parser.add_argument("--beasts", type=int, default=512, help="of training.read_rigs: Quaternius animals")
+    parser.add_argument(
+        "--remeshed", type=int, default=512, help="people whose skin was made anew, touching limbs fused"
+    )
     parser.add_argument("--first-seed", type=int, default=0, help="shards are numbered from here")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--without", nargs="*", default=[], choices=SPECIES, help="species kept for testing")

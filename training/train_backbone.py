@@ -31,6 +31,7 @@ from .template import Template, load_template
 
 SHARES = {  # of a batch's labelled pictures
     "people": 0.4, "procedural": 0.08, "chibi": 0.1, "animals": 0.24, "men": 0.06, "kaykit": 0.04, "beasts": 0.08,
+    "remeshed": 0.08,
 }  # fmt: skip
 
 
