@@ -11,7 +11,6 @@ import torch
 from .backbones.backbone import has_fast_bfloat16
 from .backbones.surface_context import SurfaceContext, SurfacePoints
 from .geometry.landmarks import place_landmarks
-from .geometry.site_distances import measure_sites
 from .lifting import Lifted
 from .mesh import Float32, TriangleMesh
 from .progress import JobContext
@@ -26,26 +25,15 @@ def refine(network: SurfaceContext, mesh: TriangleMesh, lifted: Lifted, context:
     landmarks = place_landmarks(mesh, network.config.landmarks, seed=0)
     points = describe_points(mesh, lifted)
     distances = torch.from_numpy(landmarks.distances)[None].to(device)
-    described = take_points(points, landmarks.vertices, device)
     fast = has_fast_bfloat16(device)
     values = []
     with torch.autocast(device.type, dtype=torch.bfloat16) if fast else nullcontext():
-        known = network.look_around(described, distances)
-        probed = None
-        if network.config.probes:
-            places = network.probes.find(network.read_sites(known, described, distances))[0].float().cpu().numpy()
-            sites = measure_sites(mesh, landmarks, network.config.sites)
-            probed = sites.coarse.at(places @ sites.values, np.arange(len(mesh.vertices))).T
-            told = _batch_of_one(probed[landmarks.vertices], device)
-            again = network.look_again(known, described, distances, told)
+        known = network.look_around(take_points(points, landmarks.vertices, device), distances)
         for start in range(0, len(mesh.vertices), CHUNK):
             rows = np.arange(start, min(start + CHUNK, len(mesh.vertices)))
             nearest = torch.from_numpy(landmarks.nearest[rows].astype(np.int64))[None].to(device)
             found = network.read_points(known, distances, take_points(points, rows, device), nearest)
-            features = found[0]
-            if probed is not None:
-                features = network.read_again(again, distances, found, nearest, _batch_of_one(probed[rows], device))
-            values.append(features[0].float().cpu().numpy())
+            values.append(found[0].float().cpu().numpy())
             context.report((rows[-1] + 1) / len(mesh.vertices), "Looking at the whole surface")
     return Lifted(np.concatenate(values), lifted.confidence)
 
@@ -62,8 +50,4 @@ def take_points(
     points: tuple[Float32, Float32, Float32, Float32], rows: np.ndarray, device: torch.device
 ) -> SurfacePoints:
     """Some of `describe_points`' vertices as a batch of one."""
-    return SurfacePoints(*(_batch_of_one(part[rows], device) for part in points))
-
-
-def _batch_of_one(values: np.ndarray, device: torch.device) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values, np.float32))[None].to(device)
+    return SurfacePoints(*(torch.from_numpy(part[rows].astype(np.float32))[None].to(device) for part in points))

@@ -6,7 +6,6 @@ first L are landmarks (`surface_features.geometry.landmarks`) and the others are
 
     features (P, levels · D), confidence (P,), positions (P, 3), normals (P, 3) float16: what the network will be told
     nearest (P,) int16, each point's landmark     distances (L, L) float16
-    site_distances (P, S) float16, from the first S landmarks, more exactly (`geometry.site_distances`)
     labels (P,) int16, the template vertex (−1 unknown)     twins (P,) int16, the point nearest to its twin's place
 """
 
@@ -25,7 +24,6 @@ from scipy.spatial import cKDTree
 from surface_features.errors import BadInputError
 from surface_features.features import compute_features
 from surface_features.geometry.landmarks import place_landmarks
-from surface_features.geometry.site_distances import measure_sites
 from surface_features.lifting import Lifted
 from surface_features.mesh import TriangleMesh
 from surface_features.preflight import preflight
@@ -36,7 +34,7 @@ from .export import export_backbone
 from .quadrupeds import SPECIES
 from .render_shards import WITHOUT, CharacterSource
 
-LANDMARKS, SITES, OTHERS = 1024, 320, 3072
+LANDMARKS, OTHERS = 1024, 3072
 FIRST_SEED = 500_000  # apart from the backbone's characters: their features are better than a stranger's
 
 
@@ -78,7 +76,6 @@ def sample_points(
     corner_area = np.repeat(proxy.face_areas.astype(np.float64), 3)
     area = np.bincount(proxy.faces.reshape(-1), weights=corner_area, minlength=len(proxy.vertices))
     rows = np.concatenate([landmarks.vertices, rng.choice(len(area), OTHERS, p=area / area.sum())])
-    sites = measure_sites(proxy, landmarks, SITES)
     places, mirror = source.template_places, source.template_mirror
     labels = labels[rows]
     known = np.flatnonzero(labels >= 0)
@@ -93,7 +90,6 @@ def sample_points(
         "normals": normals.astype(np.float16),
         "nearest": landmarks.nearest[rows].astype(np.int16),
         "distances": landmarks.distances.astype(np.float16),
-        "site_distances": sites.coarse.at(sites.values, rows).T.astype(np.float16),
         "labels": labels.astype(np.int16),
         "twins": twins.astype(np.int16),
     }

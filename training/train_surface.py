@@ -14,7 +14,7 @@ import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,19 +23,16 @@ from safetensors.torch import load_file
 from torch import nn
 
 from surface_features.backbones.surface_context import SurfaceContext, SurfaceContextConfig, SurfacePoints
-from surface_features.embedding.training import spread_rows
 
 from .families import load_families
 from .template import Template, load_template
-
-PROBES = 64  # of the people's anchors, with their twins, and of the animals'
 
 
 @dataclass(frozen=True)
 class SurfaceRecipe:
     """Everything that decides the result besides data, seed and time."""
 
-    config: SurfaceContextConfig = field(default_factory=lambda: SurfaceContextConfig(dim=64, levels=2, probes=PROBES))
+    config: SurfaceContextConfig = field(default_factory=lambda: SurfaceContextConfig(dim=64, levels=2))
     batch: int = 8
     points: int = 768
     temperature: float = 1 / 22
@@ -44,27 +41,19 @@ class SurfaceRecipe:
     warmup: float = 0.03
     corrupted: float = 0.5
     keep_weight: float = 10.0
-    first_look_weight: float = 0.3
     middle_weight: float = 2.0
     middle_reach: float = 0.03  # of √area: how far from the middle a side is only just certain
     middle_share: float = 0.4  # of a feature's length that says how far on which side
-    frozen_first_look: bool = False
-    misplaced: float = 0.5  # of the characters: some of their probes are put anywhere
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """One character as the network sees it: what `SurfaceContext` takes, without the batch axis, and labels.
-
-    landmarks_from_sites: (L, S), points_from_sites: (N, S) distances from the first S landmarks.
-    """
+    """One character as the network sees it: what `SurfaceContext` takes, without the batch axis, and labels."""
 
     landmarks: tuple[np.ndarray, ...]
     distances: np.ndarray
     points: tuple[np.ndarray, ...]
     nearest: np.ndarray
-    landmarks_from_sites: np.ndarray
-    points_from_sites: np.ndarray
     labels: np.ndarray
 
 
@@ -88,34 +77,21 @@ class Characters:
         if augment:
             positions, normals = _turn(positions, normals, rng)
         described = (features, whole["confidence"].astype(np.float32), positions, normals)
-        chosen = _choose_landmarks(len(whole["distances"]), whole["site_distances"].shape[1], recipe, rng, augment)
+        count, wanted = len(whole["distances"]), recipe.config.landmarks
+        among = rng.permutation(int(rng.integers(min(wanted, count), count + 1)) if augment else min(wanted, count))
+        chosen = among[:wanted] if len(among) >= wanted else np.resize(among, wanted)
         known = np.flatnonzero(whole["labels"] >= 0)
         if len(known) == 0:  # an object
             known = np.arange(len(whole["labels"]))
         rows = rng.choice(known, recipe.points, replace=len(known) < recipe.points)
         distances = whole["distances"][:, chosen].astype(np.float32)
-        from_sites = whole["site_distances"][:, chosen[: recipe.config.sites]].astype(np.float32)
         return Example(
             tuple(part[chosen] for part in described),
             distances[chosen],
             tuple(part[rows] for part in described),
             distances[whole["nearest"][rows]].argmin(axis=1),
-            from_sites[chosen],
-            from_sites[rows],
             whole["labels"][rows].astype(np.int64),
         )
-
-
-def _choose_landmarks(
-    count: int, sites: int, recipe: SurfaceRecipe, rng: np.random.Generator, augment: bool
-) -> np.ndarray:
-    """(L,) of `count` landmarks; the first S among the `sites` first ones, from which distances are known."""
-    wanted, first = recipe.config.landmarks, recipe.config.sites
-    among = rng.permutation(int(rng.integers(min(wanted, count), count + 1)) if augment else min(wanted, count))
-    own = np.resize(rng.permutation(sites), first) if sites < first else rng.permutation(sites)[:first]
-    others = np.setdiff1d(among, own, assume_unique=True)
-    others = among if len(others) == 0 else rng.permutation(others)
-    return np.concatenate([own, np.resize(others, wanted - first)])
 
 
 def _swap_sides(features: np.ndarray, whole: dict[str, np.ndarray], rng: np.random.Generator) -> None:
@@ -156,7 +132,6 @@ class SurfaceTrainer:
         self.side, self.anchor_side = torch.from_numpy(template.side), torch.from_numpy(template.side[template.anchors])
         self.family, self.anchor_family = torch.from_numpy(template.family), torch.from_numpy(template.anchor_family)
         self.lateral = torch.from_numpy(lateral.astype(np.float32))
-        self.pairs = _probe_pairs(template, (recipe.config.probes or PROBES) // 2)
         self.network = SurfaceContext(recipe.config)
         self.anchors = nn.Parameter(torch.zeros(len(template.anchors), recipe.config.dim))
         self.sideways = nn.Parameter(torch.zeros(recipe.config.dim))
@@ -167,13 +142,11 @@ class SurfaceTrainer:
 
     @torch.no_grad()
     def place_anchors(self, anchors: torch.Tensor) -> None:
-        """Anchors' embeddings (A, D), and what follows from them: where probes and sides are first sought."""
+        """Anchors' embeddings (A, D), and from them the direction that tells sides."""
         unit = nn.functional.normalize(anchors, dim=1)
         self.anchors.copy_(unit)
-        left, right = unit[self.pairs[:, 0]], unit[self.pairs[:, 1]]
-        self.sideways.copy_(nn.functional.normalize((left - right).mean(dim=0), dim=0))
-        if self.recipe.config.probes:
-            self.network.probes.wanted.copy_(torch.cat([left, right]))
+        left, right = (unit[self.anchor_side == side].mean(dim=0) for side in (1, -1))
+        self.sideways.copy_(nn.functional.normalize(left - right, dim=0))
 
     @torch.no_grad()
     def gather_anchors(self, characters: Characters, seed: int, count: int = 96) -> torch.Tensor:
@@ -181,7 +154,7 @@ class SurfaceTrainer:
         rng = np.random.default_rng(seed)
         total = torch.zeros_like(self.anchors)
         for file in rng.choice(np.array(characters.training), min(count, len(characters.training)), replace=False):
-            _, found, labels, _ = self.correct([characters.draw(file, self.recipe, rng, augment=False)], spoil=False)
+            found, labels, _ = self.correct([characters.draw(file, self.recipe, rng, augment=False)])
             found, label = found[labels >= 0], labels[labels >= 0]
             for rank in range(self.near.shape[1]):
                 total.index_add_(0, self.near[label, rank], found * self.share[label, rank, None])
@@ -228,13 +201,8 @@ class SurfaceTrainer:
     def _first_anchor(self, family: int) -> int:
         return int((self.anchor_family < family).sum())
 
-    def correct(
-        self, examples: list[Example], *, spoil: bool
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """(B, N, D) features after the first look and the second, (B, N) labels, (B, N, D) features as they were seen.
-
-        spoil: put some probes where they do not belong.
-        """
+    def correct(self, examples: list[Example]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """(B, N, D) corrected features, (B, N) labels and (B, N, D) features as they were seen."""
 
         def batch(name: str) -> torch.Tensor:
             return torch.from_numpy(np.stack([getattr(example, name) for example in examples]))
@@ -243,50 +211,20 @@ class SurfaceTrainer:
             columns = zip(*(getattr(example, name) for example in examples), strict=True)
             return SurfacePoints(*(torch.from_numpy(np.stack(column)) for column in columns))
 
-        landmarks, points = described("landmarks"), described("points")
-        distances, nearest = batch("distances"), batch("nearest")
-        learning = torch.is_grad_enabled() and not self.recipe.frozen_first_look
-        with torch.autocast("cpu", dtype=torch.bfloat16), torch.set_grad_enabled(learning):
-            context = self.network.look_around(landmarks, distances)
-            first = self.network.read_points(context, distances, points, nearest)
-            sites = self.network.read_sites(context, landmarks, distances)
-        labels, seen = batch("labels"), self.network.average(points.features)
-        if not self.recipe.config.probes:
-            return first[0].float(), first[0].float(), labels, seen
-        places = self.network.probes.find(sites)
-        if spoil:
-            places = self._misplace(places)
-        told = [batch(name) @ places.float().transpose(1, 2) for name in ("landmarks_from_sites", "points_from_sites")]
+        landmarks, points, distances = described("landmarks"), described("points"), batch("distances")
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            again = self.network.look_again(context, landmarks, distances, told[0])
-            found = self.network.read_again(again, distances, first, nearest, told[1])
-        return first[0].float(), found.float(), labels, seen
-
-    def _misplace(self, places: torch.Tensor) -> torch.Tensor:
-        """Some probes of some characters at any site, and some on the wrong side. (B, K, S)."""
-        count, probes, sites = places.shape
-
-        def some(many: int) -> torch.Tensor:
-            spoilt = torch.rand(count, 1, generator=self.generator) < self.recipe.misplaced
-            share = 0.3 * torch.rand(count, 1, generator=self.generator)
-            return spoilt & (torch.rand(count, many, generator=self.generator) < share)
-
-        first, second = places.chunk(2, dim=1)
-        swapped = some(probes // 2)[..., None]
-        places = torch.cat([torch.where(swapped, second, first), torch.where(swapped, first, second)], dim=1)
-        anywhere = nn.functional.one_hot(torch.randint(sites, (count, probes), generator=self.generator), sites)
-        return torch.where(some(probes)[..., None], anywhere.to(places.dtype), places)
+            context = self.network.look_around(landmarks, distances)
+            found = self.network.read_points(context, distances, points, batch("nearest"))
+        return found.float(), batch("labels"), self.network.average(points.features)
 
     def step(self, examples: list[Example], progress: float) -> float:
         recipe = self.recipe
         warm = min(1.0, progress / recipe.warmup + 1e-3)
         for group in self.optimiser.param_groups:
             group["lr"] = recipe.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
-        first, found, labels, seen = self.correct(examples, spoil=True)
+        found, labels, seen = self.correct(examples)
         loss = self.loss(found, labels, seen)
         total = loss + recipe.middle_weight * self.middle_loss(found, labels)
-        if recipe.config.probes and not recipe.frozen_first_look:
-            total = total + recipe.first_look_weight * self.loss(first, labels, seen)
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
@@ -296,19 +234,18 @@ class SurfaceTrainer:
 
     @torch.no_grad()
     def validate(self, characters: Characters) -> str:
-        """Loss and wrong sides on the held-out characters, as seen, after the first look and after the second."""
+        """Loss and wrong sides on the held-out characters before and after, and `middle_loss` after."""
         rng = np.random.default_rng(0)
         rows = []
         for file in characters.held_out:
-            first, found, labels, seen = self.correct(
-                [characters.draw(file, self.recipe, rng, augment=False)], spoil=False
-            )
-            stages = ((values, float(self.loss(values, labels, seen))) for values in (seen, first, found))
-            middle = float(self.middle_loss(found, labels))
-            rows.append([middle, *(x for values, loss in stages for x in (loss, self.wrong_sides(values, labels)))])
-        middle, loss, sides, first_loss, first_sides, new_loss, new_sides = np.mean(rows, axis=0)
-        told = f"loss {loss:.3f} → {first_loss:.3f} → {new_loss:.3f}"
-        return f"held out: {told}, wrong sides {sides:.2%} → {first_sides:.2%} → {new_sides:.2%}, middle {middle:.4f}"
+            found, labels, seen = self.correct([characters.draw(file, self.recipe, rng, augment=False)])
+            stages = [(float(self.loss(f, labels, seen)), self.wrong_sides(f, labels)) for f in (seen, found)]
+            rows.append([*stages[0], *stages[1], float(self.middle_loss(found, labels))])
+        loss, sides, new_loss, new_sides, middle = np.mean(rows, axis=0)
+        return (
+            f"held out: loss {loss:.3f} → {new_loss:.3f}, wrong sides {sides:.2%} → {new_sides:.2%}, "
+            f"middle {middle:.4f}"
+        )
 
     def save(self, path: Path) -> None:
         partial = path.with_suffix(".partial")
@@ -357,48 +294,18 @@ def train(trainer: SurfaceTrainer, characters: Characters, checkpoint: Path, bud
             losses = []
 
 
-def _probe_pairs(template: Template, count: int) -> torch.Tensor:
-    """(count, 2) int64 anchors on the left and their twins, spread over the families; the first has most."""
-    families = np.unique(template.anchor_family)
-    shares = [count // (len(families) + 1)] * (len(families) - 1)
-    pairs = []
-    for family, share in zip(families, [count - sum(shares), *shares], strict=True):
-        own = np.flatnonzero((template.anchor_family == family) & (template.side[template.anchors] > 0))
-        twins = np.flatnonzero((template.anchor_family == family) & (template.side[template.anchors] < 0))
-        apart = 1 - template.embedding[own] @ template.embedding[own].T
-        left = own[spread_rows(apart, share, np.random.default_rng(0))]
-        mirrored = template.mirror[template.anchors[left]]
-        # The twin's own nearest anchor: that with the largest share of the mirrored vertex, on the other side.
-        share_of = np.zeros((share, len(template.anchors)), np.float32)
-        np.put_along_axis(share_of, template.near[mirrored].astype(np.int64), template.share[mirrored], axis=1)
-        pairs.append(np.stack([left, twins[share_of[:, twins].argmax(axis=1)]], axis=1))
-    return torch.from_numpy(np.concatenate(pairs).astype(np.int64))
-
-
-def _read_weights(network: SurfaceContext, path: Path) -> None:
-    """An older network's: what it lacks starts anew."""
-    missing, unknown = network.load_state_dict(load_file(path), strict=False)
-    strange = [*unknown, *(name for name in missing if not name.startswith(("probes.", "second_")))]
-    if strange:
-        raise SystemExit(f"{path} is of another shape of network: {', '.join(strange[:3])}.")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the network over the surface.")
     parser.add_argument("--data", type=Path, required=True, help="see training/README.md")
     parser.add_argument("--scratch", type=Path, required=True, help="where training.lift_characters left its files")
     parser.add_argument("--minutes", type=float, default=15.0, help="training time, over all resumed runs")
     parser.add_argument("--start-from", type=Path, help="a model folder to go on from instead of random weights")
-    parser.add_argument("--probes", type=int, default=PROBES, help="0 leaves the second look out")
-    parser.add_argument("--only-second-look", action="store_true", help="keep the first look as --start-from has it")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     families = load_families(options.data)
     template = load_template(families, options.scratch / "template.npz")
     lateral = np.concatenate([family.vertices[:, 0] for family in families])
-    recipe = SurfaceRecipe(frozen_first_look=options.only_second_look)
-    recipe = replace(recipe, config=replace(recipe.config, probes=options.probes))
-    trainer = SurfaceTrainer(recipe, template, lateral, options.seed)
+    trainer = SurfaceTrainer(SurfaceRecipe(), template, lateral, options.seed)
     characters = Characters(options.scratch / "lifted")
     if not characters.training:
         raise SystemExit(
@@ -408,7 +315,7 @@ def main() -> None:
     if checkpoint.exists():
         trainer.load(checkpoint)
     elif options.start_from:
-        _read_weights(trainer.network, options.start_from / "surface_context.safetensors")
+        trainer.network.load_state_dict(load_file(options.start_from / "surface_context.safetensors"))
         trainer.place_anchors(trainer.gather_anchors(characters, options.seed))
     else:
         stored = torch.load(options.scratch / "checkpoint.pt", map_location="cpu", weights_only=True)

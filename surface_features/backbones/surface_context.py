@@ -3,8 +3,7 @@
 
 Pictures show a limb without what it hangs on; the surface knows. Landmarks look at each other, near ones along the
 surface more than far ones (attention biased by geodesic distance, as ALiBi does by word distance), and every vertex
-looks at the landmarks as its own landmark would. What comes out finds places of known meaning; told how far away these
-are (`geodesic_probes`), landmarks and vertices look once more.
+looks at the landmarks as its own landmark would.
 """
 
 from __future__ import annotations
@@ -15,8 +14,6 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from .geodesic_probes import GeodesicProbes
-
 OCTAVES = 4
 SLOPES = (0.0, 4.0, 12.0, 32.0)  # of a head's attention logits, per √area of distance
 
@@ -26,8 +23,7 @@ class SurfaceContextConfig:
     """Shape of the network; stored with its weights.
 
     dim: of the features that come out. landmarks: how many are placed at inference. levels: from how many distances the
-    surface was seen; so many features of `dim` follow one another in what comes in. probes: places whose distance is
-    told, 0 for none. sites: how many landmarks they are sought among. second_layers: of the second look.
+    surface was seen; so many features of `dim` follow one another in what comes in.
     """
 
     dim: int
@@ -35,9 +31,6 @@ class SurfaceContextConfig:
     layers: int = 3
     landmarks: int = 512
     levels: int = 1
-    probes: int = 0
-    sites: int = 256
-    second_layers: int = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,13 +57,9 @@ class SurfaceContext(nn.Module):
         self.blocks = nn.ModuleList(_Block(config.width) for _ in range(config.layers))
         self.read = _Block(config.width)
         self.norm = nn.LayerNorm(config.width)
-        self.correct = _zero_linear(config.width, config.dim)
-        if config.probes:
-            self.probes = GeodesicProbes(config.dim, config.probes, config.width)
-            self.second_blocks = nn.ModuleList(_Block(config.width) for _ in range(config.second_layers))
-            self.second_read = _Block(config.width)
-            self.second_norm = nn.LayerNorm(config.width)
-            self.second_correct = _zero_linear(config.width, config.dim)
+        self.correct = nn.Linear(config.width, config.dim)
+        nn.init.zeros_(self.correct.weight)
+        nn.init.zeros_(self.correct.bias)
 
     def look_around(self, landmarks: SurfacePoints, distances: torch.Tensor) -> torch.Tensor:
         """(B, L, width) what each landmark knows of the whole surface.
@@ -82,49 +71,17 @@ class SurfaceContext(nn.Module):
             tokens = block(tokens, tokens, bias)
         return tokens
 
-    def read_sites(self, context: torch.Tensor, landmarks: SurfacePoints, distances: torch.Tensor) -> torch.Tensor:
-        """(B, S, D) corrected features of the first S landmarks, among which the probes are sought."""
-        sites = torch.arange(min(self.config.sites, distances.shape[1]), device=distances.device)
-        points = SurfacePoints(
-            landmarks.features[:, sites],
-            landmarks.confidence[:, sites],
-            landmarks.positions[:, sites],
-            landmarks.normals[:, sites],
-        )
-        return self.read_points(context, distances, points, sites.expand(len(distances), -1))[0]
-
-    def look_again(
-        self, context: torch.Tensor, landmarks: SurfacePoints, distances: torch.Tensor, from_probes: torch.Tensor
-    ) -> torch.Tensor:
-        """(B, L, width) likewise, once the landmarks' distances from the probes are known: (B, L, K)."""
-        tokens, bias = context + self.probes.describe(from_probes), _bias(distances)
-        for block in self.second_blocks:
-            tokens = block(tokens, tokens, bias)
-        return tokens
-
     def read_points(
         self, context: torch.Tensor, distances: torch.Tensor, points: SurfacePoints, nearest: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, N, D) corrected unit features of points that read the landmarks' `context`, and (B, N, width) tokens.
+    ) -> torch.Tensor:
+        """(B, N, D) corrected unit features of points that read the landmarks' `context`.
 
         nearest: (B, N) int64, every point's landmark.
         """
-        found = self.read(self._tokens(points), context, _rows(distances, nearest))
+        rows = torch.gather(distances, 1, nearest[..., None].expand(-1, -1, distances.shape[2]))
+        found = self.read(self._tokens(points), context, _bias(rows))
         seen = self.average(points.features)
-        return nn.functional.normalize(seen + self.correct(self.norm(found)).float(), dim=-1), found
-
-    def read_again(
-        self,
-        again: torch.Tensor,
-        distances: torch.Tensor,
-        found: tuple[torch.Tensor, torch.Tensor],
-        nearest: torch.Tensor,
-        from_probes: torch.Tensor,
-    ) -> torch.Tensor:
-        """(B, N, D) corrected once more. found: of `read_points`. from_probes: (B, N, K)."""
-        features, tokens = found
-        tokens = self.second_read(tokens + self.probes.describe(from_probes), again, _rows(distances, nearest))
-        return nn.functional.normalize(features + self.second_correct(self.second_norm(tokens)).float(), dim=-1)
+        return nn.functional.normalize(seen + self.correct(self.norm(found)).float(), dim=-1)
 
     def average(self, features: torch.Tensor) -> torch.Tensor:
         """(…, levels · D) → (…, D) unit vectors, the mean of what was seen from every distance."""
@@ -168,18 +125,6 @@ class _Block(nn.Module):
 def _split(tokens: torch.Tensor) -> torch.Tensor:
     """(B, N, width) → (B, heads, N, width / heads)."""
     return tokens.unflatten(-1, (len(SLOPES), -1)).transpose(1, 2)
-
-
-def _zero_linear(inside: int, outside: int) -> nn.Linear:
-    layer = nn.Linear(inside, outside)
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
-
-
-def _rows(distances: torch.Tensor, nearest: torch.Tensor) -> torch.Tensor:
-    """(B, heads, N, L) bias of points that look at the landmarks as their own landmark would."""
-    return _bias(torch.gather(distances, 1, nearest[..., None].expand(-1, -1, distances.shape[2])))
 
 
 def _bias(distances: torch.Tensor) -> torch.Tensor:

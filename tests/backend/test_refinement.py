@@ -29,14 +29,11 @@ def some_features(mesh: TriangleMesh, dim: int = 16) -> Lifted:
     return Lifted(values, np.ones(len(mesh.vertices), np.float32))
 
 
-def random_network(dim: int = 16, landmarks: int = 32, probes: int = 0) -> SurfaceContext:
-    """A network that does something: its last layers are not zero."""
+def random_network(dim: int = 16, landmarks: int = 32) -> SurfaceContext:
+    """A network that does something: its last layer is not zero."""
     torch.manual_seed(0)
-    config = SurfaceContextConfig(dim, width=32, layers=2, landmarks=landmarks, probes=probes, sites=20)
-    network = SurfaceContext(config).eval()
+    network = SurfaceContext(SurfaceContextConfig(dim, width=32, layers=2, landmarks=landmarks)).eval()
     torch.nn.init.normal_(network.correct.weight, std=0.2)
-    if probes:
-        torch.nn.init.normal_(network.second_correct.weight, std=0.2)
     return network
 
 
@@ -60,10 +57,9 @@ def test_a_surface_seen_from_two_distances_becomes_one_feature():
     assert np.allclose(refined.values, mean / np.linalg.norm(mean, axis=1, keepdims=True), atol=1e-3)
 
 
-@pytest.mark.parametrize("probes", [0, 8])
-def test_vertices_in_parts_get_what_they_get_together(probes, monkeypatch):
+def test_vertices_in_parts_get_what_they_get_together(monkeypatch):
     sphere = icosphere(3)
-    lifted, network = some_features(sphere), random_network(probes=probes)
+    lifted, network = some_features(sphere), random_network()
     together = refine(network, sphere, lifted, JobContext())
     monkeypatch.setattr(refinement, "CHUNK", 100)
     in_parts = refine(network, sphere, lifted, JobContext())
@@ -72,21 +68,10 @@ def test_vertices_in_parts_get_what_they_get_together(probes, monkeypatch):
     assert (together.values * lifted.values).sum(axis=1).mean() < 0.99
 
 
-@pytest.mark.parametrize("probes", [0, 8])
-def test_a_mesh_smaller_than_the_landmarks_works(probes):
+def test_a_mesh_smaller_than_the_landmarks_works():
     triangle = TriangleMesh(np.float32([[0, 0, 0], [1, 0, 0], [0, 1, 0]]), np.int32([[0, 1, 2]]))
-    refined = refine(random_network(probes=probes), triangle, some_features(triangle), JobContext())
+    refined = refine(random_network(), triangle, some_features(triangle), JobContext())
     assert np.isfinite(refined.values).all()
-
-
-def test_probes_that_are_equally_far_away_tell_the_middle():
-    network = random_network(probes=2).probes
-    far = torch.tensor([[[0.7, 0.7], [0.7, 0.705], [0.705, 0.7]]])
-    middle, left, right = network.describe(far)[0]
-    assert (left - middle).norm() > 0.01
-    assert (right - middle).norm() > 0.01
-    places = network.find(torch.nn.functional.normalize(torch.randn(3, 20, 16), dim=-1))
-    assert torch.allclose(places.sum(dim=-1), torch.ones(3, 2))
 
 
 def test_place_and_scale_are_not_told():

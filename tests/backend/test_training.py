@@ -145,16 +145,14 @@ def test_the_network_over_the_surface_learns_sides(tmp_path, template, family, a
             normals=np.tile(np.float16([0, 0, 1]), (400, 1)),
             nearest=rng.integers(0, count, 400).astype(np.int16),
             distances=np.abs(rng.uniform(size=(count, 1)) - rng.uniform(size=(1, count))).astype(np.float16),
-            site_distances=rng.uniform(size=(400, 40)).astype(np.float16),
             labels=(labels if number < 3 else np.full(400, -1)).astype(np.int16),  # the last is an object
             twins=twins.astype(np.int16),
         )
     characters = Characters(tmp_path / "lifted")
     assert (len(characters.held_out), len(characters.training)) == (1, 3)
-    recipe = SurfaceRecipe(points=128, batch=2, misplaced=0.2, learning_rate=5e-4)
+    recipe = SurfaceRecipe(points=128, batch=2, learning_rate=5e-4)
     trainer = SurfaceTrainer(recipe, template, family.vertices[:, 0], seed=0)
     trainer.place_anchors(torch.from_numpy(template.embedding))
-    assert (template.side[template.anchors[trainer.pairs]] == [1, -1]).all()
     draw = np.random.default_rng(1)
     examples = [characters.draw(file, recipe, draw, augment=True) for file in characters.training]
     losses = [trainer.step(examples, 0.3) for _ in range(12)]
