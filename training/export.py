@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from surface_features.features import principal_colours
 
 from .render_shards import GRID, IMAGE_SIZE
 from .train_backbone import Recipe, build_model
+from .train_surface import SurfaceRecipe
 
 CLOSE_UP_ZOOM = 1.8  # measured: one look closer takes an eighth off the error, two looks no more
 
@@ -52,7 +54,7 @@ def add_surface_context(checkpoint: Path, folder: Path) -> None:
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     _save_half(state["network"], folder / "surface_context.safetensors")
     promises = json.loads((folder / "surface_features.json").read_text())
-    shape = dict(state["config"])
+    shape = asdict(SurfaceRecipe().config)
     del shape["dim"]
     _write_promises(folder, promises | {"surface_context": shape}, state["anchors"])
     print(f"{folder}: surface context trained for {state['seconds'] / 60:.0f} minutes, {state['steps']} steps")
