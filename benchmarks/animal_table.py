@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from surface_features.benchmark import run_benchmark
+from surface_features.benchmark import percent, run_benchmark
 from surface_features.correspondence import Correspondence, match_surfaces
 from surface_features.features import Features
 from surface_features.mesh import TriangleMesh
@@ -62,7 +62,7 @@ def main() -> None:
         rows.append({"pack": report.pack, "legs": legs, "another_leg": another, **asdict(scores)})
         print(
             f"| {report.pack} | {scores.mge_x100:.2f} | {scores.median_x100:.2f} | {100 * scores.gross:.1f} "
-            f"| {100 * (scores.side_flips or 0):.1f} | {100 * (scores.wrong_side or 0):.1f} "
+            f"| {percent(scores.side_flips)} | {percent(scores.wrong_side)} "
             f"| {100 * legs:.1f} | {100 * another:.1f} |",
             flush=True,
         )

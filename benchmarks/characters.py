@@ -71,11 +71,12 @@ def compare(expected: np.ndarray, got: np.ndarray, names: dict[str, str]) -> Sha
     """expected, got: (V,) names of the joints that move a vertex and its match most."""
     bones, found = (np.array([region_of_joint(name, names) or "" for name in joints]) for joints in (expected, got))
     known = bones != ""
-    own, other = _sides(bones), _sides(found)
+    parts, found_parts = _parts(bones), _parts(found)
+    own, other = _sides(parts), _sides(found_parts)
     finger = np.array([name.startswith(FINGERS) for name in expected])
     leg = np.array([bone.startswith(LEGS) for bone in bones])
     return Shares(
-        parts=_share((_parts(bones) == _parts(found))[known]),
+        parts=_share((parts == found_parts)[known]),
         bones=_share((bones == found)[known]),
         wrong_side=_share((other == -own)[own != 0]),
         fingers=_share((np.array([_finger(n) for n in expected]) == np.array([_finger(n) for n in got]))[finger]),
@@ -95,10 +96,10 @@ def _part(bone: str) -> str:
     return part if part in MIDDLE_PARTS else part + side
 
 
-def _sides(bones: np.ndarray) -> np.ndarray:
+def _sides(parts: np.ndarray) -> np.ndarray:
     """1 on limbs of the left, −1 on the right, 0 elsewhere."""
-    limb = np.array([part.startswith(("fore_", "hind_")) for part in _parts(bones)])
-    return limb * (1 * np.char.endswith(bones, ".L") - 1 * np.char.endswith(bones, ".R"))
+    limb = np.array([part.startswith(("fore_", "hind_")) for part in parts])
+    return limb * (1 * np.char.endswith(parts, ".L") - 1 * np.char.endswith(parts, ".R"))
 
 
 def _joints(rig: dict[str, Any]) -> np.ndarray:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from surface_features.benchmark import BenchmarkReport, run_benchmark
+from surface_features.benchmark import BenchmarkReport, percent, run_benchmark
 from surface_features.correspondence import Correspondence, match_surfaces
 from surface_features.features import Features
 from surface_features.mesh import TriangleMesh
@@ -44,10 +44,10 @@ def match_nearest(
 def row(report: BenchmarkReport, features: str, matches: str) -> str:
     """A line of the Markdown table."""
     scores = report.overall
-    flips, wrong = ("–" if share is None else f"{100 * share:.1f}" for share in (scores.side_flips, scores.wrong_side))
     return (
         f"| {report.pack} | {features} | {matches} | {scores.mge_x100:.2f} | {scores.median_x100:.2f} "
-        f"| {100 * scores.acc_at_1_percent:.1f} | {100 * scores.gross:.1f} | {flips} | {wrong} |"
+        f"| {100 * scores.acc_at_1_percent:.1f} | {100 * scores.gross:.1f} | {percent(scores.side_flips)} "
+        f"| {percent(scores.wrong_side)} |"
     )
 
 

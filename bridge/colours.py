@@ -11,18 +11,22 @@ from ..surface_features.mesh import Float32
 ATTRIBUTE_NAME = "Surface Features"
 
 
+def point_attribute(attributes: bpy.types.bpy_prop_collection, name: str, data_type: str) -> bpy.types.Attribute:
+    """A mesh's own point attribute of this name and type; one of another kind is replaced. Object Mode only."""
+    attribute = attributes.get(name)
+    if attribute is not None and (attribute.domain != "POINT" or attribute.data_type != data_type):
+        attributes.remove(attribute)
+        attribute = None
+    return attribute if attribute is not None else attributes.new(name, data_type, "POINT")
+
+
 def write_colours(obj: bpy.types.Object, colours: Float32) -> None:
     """Store display colours (V, 3) in 0…1 in the colour attribute *Surface Features* and make it the active one.
 
     An attribute of that name is this extension's own and is replaced. Object Mode only.
     """
     mesh = obj.data
-    attribute = mesh.color_attributes.get(ATTRIBUTE_NAME)
-    if attribute is not None and (attribute.domain != "POINT" or attribute.data_type != "FLOAT_COLOR"):
-        mesh.color_attributes.remove(attribute)
-        attribute = None
-    if attribute is None:
-        attribute = mesh.color_attributes.new(ATTRIBUTE_NAME, "FLOAT_COLOR", "POINT")
+    attribute = point_attribute(mesh.color_attributes, ATTRIBUTE_NAME, "FLOAT_COLOR")
     with_alpha = np.ones((len(colours), 4), np.float32)
     with_alpha[:, :3] = colours
     attribute.data.foreach_set("color_srgb", with_alpha.ravel())

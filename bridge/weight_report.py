@@ -11,7 +11,7 @@ import numpy as np
 from ..surface_features.errors import BadInputError
 from ..surface_features.mesh import Float32
 from ..surface_features.quality_report import WeightQuality
-from .colours import write_colours
+from .colours import point_attribute, write_colours
 
 REPORT, DOUBT = "surface_features_weights", "Weight Doubt"
 # Blue, green, yellow, red: what Weight Paint shows.
@@ -21,13 +21,7 @@ _RAMP = np.array([(0.0, 0.1, 0.6), (0.0, 0.6, 0.4), (0.9, 0.8, 0.1), (0.9, 0.1, 
 def write_report(obj: bpy.types.Object, quality: WeightQuality, doubt: Float32) -> None:
     """Keep the report in a custom property, and doubt (V,) 0…1 in the attribute *Weight Doubt*. Object Mode only."""
     obj[REPORT] = json.dumps(quality.to_json())
-    mesh = obj.data
-    attribute = mesh.attributes.get(DOUBT)
-    if attribute is not None and (attribute.domain != "POINT" or attribute.data_type != "FLOAT"):
-        mesh.attributes.remove(attribute)
-        attribute = None
-    if attribute is None:
-        attribute = mesh.attributes.new(DOUBT, "FLOAT", "POINT")
+    attribute = point_attribute(obj.data.attributes, DOUBT, "FLOAT")
     attribute.data.foreach_set("value", np.ascontiguousarray(doubt, np.float32))
 
 

@@ -170,15 +170,18 @@ def _share(found: list[NDArray[np.bool_]]) -> float | None:
     return float(np.concatenate(found).mean()) if sum(map(len, found)) else None
 
 
+def percent(share: float | None) -> str:
+    """0.123 → `12.3`; a dash where nothing was measured."""
+    return "–" if share is None else f"{100 * share:.1f}"
+
+
 def format_table(report: BenchmarkReport) -> str:
     """The report as text: a line per pair, one for all, and what it cost."""
     rows = [(f"{p['source']} → {p['target']}", p) for p in report.pairs] + [("all", asdict(report.overall))]
     width = max(len(name) for name, _ in rows)
     lines = [f"{'pair':{width}}  MGE×100  median  acc@1 %  gross %  side flips %  wrong side %"]
     for name, row in rows:
-        flips, wrong = (
-            "–" if row[share] is None else f"{100 * row[share]:.1f}" for share in ("side_flips", "wrong_side")
-        )
+        flips, wrong = percent(row["side_flips"]), percent(row["wrong_side"])
         lines.append(
             f"{name:{width}}  {row['mge_x100']:7.2f}  {row['median_x100']:6.2f}  "
             f"{100 * row['acc_at_1_percent']:7.1f}  {100 * row['gross']:7.1f}  {flips:>12}  {wrong:>12}"

@@ -27,7 +27,7 @@ from surface_features.backbones.dense import DenseHead, DenseModel
 
 from .families import PARTS, load_families
 from .render_shards import IMAGE_SIZE, VIEWS_PER_CHARACTER
-from .template import Template, load_template
+from .template import Template, add_to_anchors, load_template
 
 SHARES = {  # of a batch's labelled pictures
     "people": 0.4, "procedural": 0.08, "chibi": 0.1, "animals": 0.24, "men": 0.06, "kaykit": 0.04, "beasts": 0.08,
@@ -218,9 +218,7 @@ class Trainer:
             labels[characters:] = -1
             cells = self.forward(to_pixels(torch.from_numpy(images).to(self.device))).permute(0, 2, 3, 1)
             label = torch.from_numpy(labels.astype(np.int64)).to(self.device)
-            found, vertex = cells[label >= 0], self.told[label[label >= 0]]
-            for rank in range(self.near.shape[1]):
-                total.index_add_(0, self.near[vertex, rank], found * self.share[vertex, rank, None])
+            add_to_anchors(total, self.near, self.share, self.told[label[label >= 0]], cells[label >= 0])
         reached = total.norm(dim=1) > 0
         self.anchors[reached] = nn.functional.normalize(total[reached], dim=1)
 

@@ -25,7 +25,7 @@ from torch import nn
 from surface_features.backbones.surface_context import SurfaceContext, SurfaceContextConfig, SurfacePoints
 
 from .families import load_families
-from .template import Template, load_template
+from .template import Template, add_to_anchors, load_template
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,6 @@ class SurfaceTrainer:
         self.sideways = nn.Parameter(torch.zeros(recipe.config.dim))
         self.parameters = [*self.network.parameters(), self.anchors, self.sideways]
         self.optimiser = torch.optim.AdamW(self.parameters, weight_decay=recipe.weight_decay, betas=(0.9, 0.98))
-        self.generator = torch.Generator().manual_seed(seed)
         self.seconds, self.steps = 0.0, 0
 
     @torch.no_grad()
@@ -155,9 +154,7 @@ class SurfaceTrainer:
         total = torch.zeros_like(self.anchors)
         for file in rng.choice(np.array(characters.training), min(count, len(characters.training)), replace=False):
             found, labels, _ = self.correct([characters.draw(file, self.recipe, rng, augment=False)])
-            found, label = found[labels >= 0], labels[labels >= 0]
-            for rank in range(self.near.shape[1]):
-                total.index_add_(0, self.near[label, rank], found * self.share[label, rank, None])
+            add_to_anchors(total, self.near, self.share, labels[labels >= 0], found[labels >= 0])
         return total
 
     def loss(self, found: torch.Tensor, labels: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
