@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Errors and legs told apart on packs of animals: `python -m benchmarks.animal_table PACK… --backbone DIR`.
 
-The packs are those of `benchmarks.make_animal_pack`. A vertex of a leg counts as right where its match lies on the same
-leg, in front or behind, left or right. The others lie on the body, mostly where a leg grows out of it, or on another
-leg.
+The packs are those of `benchmarks.make_animal_pack`. Counted are the pack's points that lie on a leg of the source and
+belong on a leg of the target: right where the match lies on the same leg, in front or behind, left or right. The others
+lie on the body, mostly where a leg grows out of it, or on another leg.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from surface_features.benchmark import percent, run_benchmark
 from surface_features.correspondence import Correspondence, match_surfaces
 from surface_features.features import Features
 from surface_features.mesh import TriangleMesh
+from surface_features.pack import read_pack, read_truth
 from surface_features.progress import JobContext
 from surface_features.settings import FeatureSettings
 
@@ -27,21 +28,28 @@ RULE = "|---" * 8 + "|"
 
 
 class LegCounter:
-    """Matches as the extension does, and counts the leg vertices of the source whose match is on the same leg."""
+    """Matches as the extension does, and counts the points on the source's legs whose match is on the same leg."""
 
     def __init__(self, pack: Path) -> None:
         self.pack = pack
+        pairs = read_pack(pack)["pairs"]
+        self.truth = {(Path(source).stem, Path(target).stem): pack / truth for source, target, truth in pairs}
         self.right = self.another = self.all = 0
 
     def __call__(
         self, source: TriangleMesh, source_features: Features, target: TriangleMesh, target_features: Features
     ) -> Correspondence:
         found = match_surfaces(source, source_features, target, target_features)
-        own, other = (np.load(self.pack / f"{Path(mesh.name).stem}_legs.npy") for mesh in (source, target))
-        got = other[target.faces[found.face, found.bary.argmax(axis=1)]]
-        self.right += int((got == own)[own > 0].sum())
-        self.another += int(((got != own) & (got > 0))[own > 0].sum())
-        self.all += int((own > 0).sum())
+        names = Path(source.name).stem, Path(target.name).stem
+        own, other = (np.load(self.pack / f"{name}_legs.npy") for name in names)
+        truth = read_truth(self.truth[names], source, target)
+        wanted = other[target.faces[truth.target_face, truth.target_bary.argmax(axis=1)]]
+        face, bary = found.face[truth.source_vertex], found.bary[truth.source_vertex]
+        got = other[target.faces[face, bary.argmax(axis=1)]]
+        on_leg = (wanted > 0) & (own[truth.source_vertex] > 0)
+        self.right += int((got == wanted)[on_leg].sum())
+        self.another += int(((got != wanted) & (got > 0))[on_leg].sum())
+        self.all += int(on_leg.sum())
         return found
 
 

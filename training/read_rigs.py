@@ -5,6 +5,8 @@ One .npz per character in `scratch/rigs`, named by its set, in its rest pose, Z 
 
     vertices (V, 3)   faces (F, 3)   weights (V, J)   joints (J,) names   parents (J,)   heads (J, 3)
     poses (P, J, 3, 4): frames of its clips, as transforms from the rest pose; P may be 0
+
+The dog of dm_control, which needs no Blender, is one of the beasts.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.kaykit_weights import Figure, read_figure
+
+from .dog import read_dog
 
 SETS = {"men": "quaternius/men", "kaykit": "kaykit", "beasts": "quaternius/animals"}
 POSES = 40
@@ -80,9 +84,13 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, place in SETS.items():
         for number, path in enumerate(sorted((options.data / place).glob("*.glb"))):
-            rig = read_rig(path.resolve(), np.random.default_rng(number))
-            np.savez_compressed(folder / f"{name}_{path.stem}.npz", **rig)
-            print(f"{name} {path.stem}: {len(rig['vertices'])} vertices, {len(rig['poses'])} poses", flush=True)
+            write_rig(folder / f"{name}_{path.stem}.npz", read_rig(path.resolve(), np.random.default_rng(number)))
+    write_rig(folder / "beasts_DmControlDog.npz", read_dog(options.data / "dm_control_dog"))
+
+
+def write_rig(path: Path, rig: dict[str, np.ndarray]) -> None:
+    np.savez_compressed(path, **rig)
+    print(f"{path.stem}: {len(rig['vertices'])} vertices, {len(rig['poses'])} poses", flush=True)
 
 
 if __name__ == "__main__":

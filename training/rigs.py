@@ -37,6 +37,19 @@ BEASTS = {
     "FrontShoulder": "foreleg.0", "FrontUpperLeg": "foreleg.1", "FrontLowerLeg": "foreleg.2", "FF": "foreleg.3",
     "BackShoulder": "torso", "BackLeg": "hindleg.0", "BackUpperLeg": "hindleg.1", "BackLowerLeg": "hindleg.2",
     "FFB": "hindleg.3",
+    # the dog of dm_control
+    "torso": "torso", "pelvis": "torso", "L_": "torso", "C_": "torso", "scapula": "torso", "skull": "head",
+    "jaw": "head", "Ca_": "tail", "upper_arm": "foreleg.0", "lower_arm": "foreleg.1 foreleg.2", "hand": "foreleg.3",
+    "hand_anchor": "foreleg.3", "finger": "foreleg.3", "upper_leg": "hindleg.0", "lower_leg": "hindleg.1",
+    "foot": "hindleg.2", "foot_anchor": "hindleg.3", "toe": "hindleg.3",
+}  # fmt: skip
+SPREADS = {
+    "upperarm": 40, "upperleg": 30, "frontshoulder": 18, "backleg": 22, "upper_arm": 18, "upper_leg": 22, "l_": 3,
+    "c_": 6, "ca_": 5, "jaw": 4,
+}  # fmt: skip
+HINGES = {
+    "lowerarm": -1, "lowerleg": 1, "frontlowerleg": 1, "backlowerleg": 1, "backupperleg": 1, "lower_arm": -1,
+    "lower_leg": 1,
 }  # fmt: skip
 SETS = {"men": MEN, "kaykit": KAYKIT, "beasts": BEASTS}
 SMALLEST = 12  # vertices of a region that can be placed along its bone
@@ -88,7 +101,7 @@ def region_of_joint(joint: str, names: dict[str, str]) -> str | None:
     """`Index3.L` → `fingers.L`; None for controls that move no part."""
     stem, dot, side = joint.partition(".")
     region = names.get(stem.rstrip("0123456789"))
-    if region is None or not dot:
+    if region is None or not dot or region == "torso":
         return region
     parts = region.split()
     return " ".join(part if part.endswith((".L", ".R")) else f"{part}.{side.upper()}" for part in parts)
@@ -172,10 +185,9 @@ def random_transforms(
     transforms = np.empty((len(joints), 3, 4))
     for joint, (name, parent) in enumerate(zip(joints, parents, strict=True)):
         stem = name.split(".")[0].rstrip("0123456789").lower()
-        spread = {"upperarm": 40, "upperleg": 30, "frontshoulder": 18, "backleg": 22}.get(stem, 10)
-        turn = Rotation.from_rotvec(np.radians(rng.normal(0, spread * strength, 3)))
-        if stem in ("lowerarm", "lowerleg", "frontlowerleg", "backlowerleg", "backupperleg"):
-            bend = rng.uniform(0, 90) * strength * (1 if "leg" in stem else -1)
+        turn = Rotation.from_rotvec(np.radians(rng.normal(0, SPREADS.get(stem, 10) * strength, 3)))
+        if stem in HINGES:
+            bend = rng.uniform(0, 90) * strength * HINGES[stem]
             turn = Rotation.from_rotvec([np.radians(bend), 0, 0]) * turn
         if joint == 0:
             turn = Rotation.identity()

@@ -11,10 +11,12 @@ import pytest
 import torch
 
 from surface_features.mesh import TriangleMesh
+from training.dog import read_dog
 from training.families import PARTS, Family, animal_family, human_family
 from training.humans import HumanModel
 from training.quadrupeds import GRIDS, AnimalModel, AnimalPose, random_animal, random_pose
 from training.render_shards import CharacterSource, render_character
+from training.rigs import SETS, animal_regions, label_rig
 from training.template import Template, build_template
 from training.train_backbone import Recipe, ShardPool, Trainer
 from training.train_surface import Characters, SurfaceRecipe, SurfaceTrainer
@@ -55,6 +57,21 @@ def test_every_animal_has_the_same_vertices_and_faces_out(animals):
                 ring_centre = np.repeat(vertices[rows].reshape(*GRIDS[name], 3).mean(axis=1), GRIDS[name][1], axis=0)
                 out = mesh.corners[own].mean(axis=1) - ring_centre[faces[own, 0] - rows.start]
                 assert ((out * mesh.face_normals[own]).sum(axis=1) > 0).mean() > 0.7, name
+
+
+def test_every_part_of_the_dog_is_tied_to_its_own_part_of_the_animal(animals):
+    dog, regions = read_dog(DATA / "dm_control_dog"), animal_regions(animals, 0)
+    joints = dog["joints"].tolist()
+    labels = label_rig(dog["vertices"], dog["weights"], joints, SETS["beasts"], regions)
+    assert (labels >= 0).all()
+    strongest = np.array(joints)[dog["weights"].argmax(axis=1)]
+    for joint, part in (("foot.L", "hindleg.L"), ("hand.R", "foreleg.R"), ("scapula.L", "torso"), ("skull", "head")):
+        rows = animals.part_slices[part]
+        own = labels[strongest == joint]
+        assert ((own >= rows.start) & (own < rows.stop)).all(), joint
+    shoulder, hip = (regions.places[labels[strongest == joint], 1].mean() for joint in ("scapula.L", "pelvis"))
+    assert shoulder < hip  # the animals face −Y
+    assert dog["vertices"][strongest == "foot.L", 0].mean() > 0
 
 
 def test_a_standing_animal_faces_ahead_and_has_its_left_on_the_left(animals):
