@@ -23,7 +23,7 @@ from .rig_names import z_axes
 from .rig_template import KINDS, RigShape, RigTemplate, load_template
 from .rigging import fit_joints, robust_similarity
 from .settings import FeatureSettings, WeightSettings
-from .transfer.weights import transfer_weights
+from .transfer.weights import transfer_skin
 
 COMPARED = 1200  # vertices of either mesh by which the template's shapes are compared
 DRIFT = 0.06  # of the target's extent, see `_likeness`
@@ -88,7 +88,7 @@ def rig_from_nothing(
         axes, front = z_axes(shape.ends) @ turn.T, -turn[:, 1]  # templates face −Y
     context.report(0.92, f"{mesh.name}: transferring weights")
     with context.stage("transfer"):
-        skin = transfer_weights(shape.mesh, template.weights, mesh, onto_shape, weights)
+        skin = transfer_skin(shape.mesh, template.weights, mesh, onto_shape, weights, template.bones).weights
     return PresetRig(
         template.kind, shape.name, chosen.likeness, template.bones, template.parents, ends, axes.astype(np.float32),
         front.astype(np.float32),

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 Pairs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]  # two landmarks and the length between them
 
 CANDIDATES = 16  # per landmark; the farthest of these are kept
-BRIDGES = 2  # from every landmark to the nearest of other pieces
+BRIDGES = 2  # from every landmark to the nearest of other pieces, where none of their surface is near
+AROUND = 64  # candidates around a landmark among which another piece's surface is sought
+FARTHER = 1.5  # of a piece's median: a bridge this much longer leads past what the piece lies on
 BRIDGE_COST = 1.5  # of the straight distance: leaving a piece costs more than staying on it
 
 
@@ -37,21 +39,23 @@ class Landmarks:
 def place_landmarks(mesh: TriangleMesh, count: int, seed: int) -> Landmarks:
     """At most `count` landmarks, evenly spread over the mesh's area; fewer on meshes with fewer vertices.
 
-    Characters come in pieces (a shell of clothes, a head put onto a body), so the pieces are bridged where they are
-    closest. A mesh should be a proxy (see `preflight`): without an area there is no landmark to place.
+    Characters come in pieces (a shell of clothes, a head put onto a body), so each piece is bridged to what it lies on:
+    from every landmark of the smaller one to the nearest surface, but not from a sleeve to the chest beside it. A mesh
+    should be a proxy (see `preflight`): without an area there is no landmark to place.
     """
     from scipy.sparse.csgraph import dijkstra
 
-    vertices = _spread(mesh, count, seed)
+    candidates = _candidates(mesh, count, seed)
+    vertices = candidates[farthest_points(mesh.vertices[candidates], count, seed)].astype(np.int32)
     edges = _edges(mesh)
     away, nearest = _voronoi(mesh, edges, vertices)
     unit = float(np.sqrt(mesh.face_areas.sum(dtype=np.float64)))
-    graph = _landmark_graph(mesh, edges, vertices, away, nearest)
+    graph = _landmark_graph(mesh, edges, vertices, candidates, away, nearest)
     return Landmarks(vertices, nearest, (dijkstra(graph, directed=False) / unit).astype(np.float32))
 
 
-def _spread(mesh: TriangleMesh, count: int, seed: int) -> Int32:
-    """(L,) vertices: candidates drawn by the area around them, the farthest from each other kept.
+def _candidates(mesh: TriangleMesh, count: int, seed: int) -> NDArray[np.int64]:
+    """Vertices drawn by the area around them, many more than `count`, ascending by place.
 
     Drawn in the order of their places, so that the artist's vertex order does not matter.
     """
@@ -63,7 +67,7 @@ def _spread(mesh: TriangleMesh, count: int, seed: int) -> Int32:
     if len(candidates) > most:
         chance = area[candidates] / area[candidates].sum()
         candidates = np.random.default_rng(seed).choice(candidates, most, replace=False, p=chance)
-    return candidates[farthest_points(mesh.vertices[candidates], count, seed)].astype(np.int32)
+    return candidates
 
 
 def _edges(mesh: TriangleMesh) -> csr_array:
@@ -94,7 +98,12 @@ def _voronoi(mesh: TriangleMesh, edges: csr_array, vertices: Int32) -> tuple[NDA
 
 
 def _landmark_graph(
-    mesh: TriangleMesh, edges: csr_array, vertices: Int32, away: NDArray[np.float64], nearest: Int32
+    mesh: TriangleMesh,
+    edges: csr_array,
+    vertices: Int32,
+    candidates: NDArray[np.int64],
+    away: NDArray[np.float64],
+    nearest: Int32,
 ) -> csr_array:
     """(L, L) lengths between neighbouring landmarks: over the edges that join their cells, and over bridges."""
     count = len(vertices)
@@ -104,11 +113,43 @@ def _landmark_graph(
     start, end = start[crossing], end[crossing]
     way = away[start] + joined.data[crossing] + away[end]
     pairs = _shortest(nearest[start], nearest[end], way, count)
+    piece = _pieces(pairs, count)
+    if piece.max(initial=0) > 0:
+        near = _bridges_to_surface(mesh, vertices, candidates, away, nearest, piece)
+        pairs = _shortest(*(np.concatenate(part) for part in zip(pairs, near, strict=True)), count)
     while (piece := _pieces(pairs, count)).max(initial=0) > 0:
         parts = [pairs, *_bridges(mesh.vertices[vertices], piece)]
-        first, second, length = (np.concatenate(part) for part in zip(*parts, strict=True))
-        pairs = _shortest(first, second, length, count)
+        pairs = _shortest(*(np.concatenate(part) for part in zip(*parts, strict=True)), count)
     return _as_graph(pairs, count)
+
+
+def _bridges_to_surface(
+    mesh: TriangleMesh,
+    vertices: Int32,
+    candidates: NDArray[np.int64],
+    away: NDArray[np.float64],
+    nearest: Int32,
+    piece: NDArray[np.int32],
+) -> Pairs:
+    """From landmarks of every piece but the largest to the nearest surface of another, where there is one close by."""
+    from scipy.spatial import cKDTree
+
+    start = np.flatnonzero(piece != np.bincount(piece).argmax())
+    places = mesh.vertices[candidates]
+    gap, found = cKDTree(places).query(mesh.vertices[vertices[start]], k=min(AROUND, len(candidates)))
+    found = candidates[found.reshape(len(start), -1)]
+    foreign = piece[nearest[found]] != piece[start][:, None]
+    first = foreign.argmax(axis=1)
+    rows = np.arange(len(start))
+    reached, gap = found[rows, first], gap.reshape(len(start), -1)[rows, first]
+    gap[~foreign.any(axis=1)] = np.inf
+    median = np.full(piece.max() + 1, np.inf)
+    for number in np.unique(piece[start]):
+        own = gap[(piece[start] == number) & np.isfinite(gap)]
+        median[number] = np.median(own) if len(own) else np.inf
+    kept = np.isfinite(gap) & (gap <= FARTHER * median[piece[start]])
+    length = BRIDGE_COST * gap[kept] + away[reached[kept]] + 1e-6
+    return start[kept], nearest[reached[kept]].astype(np.int64), length
 
 
 def _bridges(points: Float32, piece: NDArray[np.int32]) -> list[Pairs]:

@@ -52,6 +52,24 @@ def test_pieces_are_bridged_where_they_are_closest():
     assert landmarks.distances[low, high] * np.sqrt(area) == pytest.approx(4.05, rel=0.25)
 
 
+def test_a_sleeve_is_bridged_to_its_arm_and_not_to_the_one_beside_it():
+    rod = moved(cylinder(0.1, 4.0, segments=24, rings=160), (0, 0, -2))
+    turn = np.clip(rod.vertices[:, 2] / 0.15, -np.pi / 2, np.pi / 2)  # bent into two arms that hang side by side
+    down = np.maximum(np.abs(rod.vertices[:, 2]) - 0.15 * np.pi / 2, 0)
+    out = 0.15 + rod.vertices[:, 0]
+    bent = np.stack([out * np.sin(turn), rod.vertices[:, 1], out * np.cos(turn) - down], axis=1).astype(np.float32)
+    sleeve = moved(cylinder(0.13, 0.5, segments=24, rings=20), (0.15, 0, -1.45))
+    mesh = join(TriangleMesh(bent, rod.faces), sleeve)
+    landmarks = place_landmarks(mesh, 300, seed=0)
+    place = mesh.vertices[landmarks.vertices]
+    on_sleeve = landmarks.vertices >= len(bent)
+    low = (np.abs(place[:, 2] + 1.2) < 0.3) & ~on_sleeve
+    own, other = low & (place[:, 0] > 0), low & (place[:, 0] < 0)
+    away = landmarks.distances[on_sleeve] * np.sqrt(mesh.face_areas.sum())
+    assert away[:, own].min(axis=1).max() < 0.4
+    assert away[:, other].min() > 1.5
+
+
 def test_pairs_of_pieces_far_from_each_other_are_connected_too():
     couple = join(icosphere(2), moved(icosphere(2), (2.1, 0, 0)))
     landmarks = place_landmarks(join(couple, moved(couple, (50, 0, 0))), 100, seed=0)
