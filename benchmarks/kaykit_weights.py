@@ -66,14 +66,20 @@ def read_figure(path: Path) -> Figure:
     for obj in imported:
         if obj != armature:
             bpy.data.objects.remove(obj)
-    all_weights = np.concatenate(weights)
-    obj = _make_object(path.stem, np.concatenate(vertices), faces)
+    return build_figure(path.stem, np.concatenate(vertices), faces, np.concatenate(weights), joints, armature)
+
+
+def build_figure(
+    name: str, vertices: NDArray, faces: list[list[int]], weights: NDArray, joints: tuple[str, ...], armature: Any
+) -> Figure:
+    """A mesh (V, 3) with weights (V, J) on an armature that has the joints' bones."""
+    obj = _make_object(name, vertices, faces)
     for column, joint in enumerate(joints):
         group = obj.vertex_groups.new(name=joint)
-        for vertex in np.flatnonzero(all_weights[:, column]).tolist():
-            group.add((vertex,), float(all_weights[vertex, column]), "REPLACE")
+        for vertex in np.flatnonzero(weights[:, column]).tolist():
+            group.add((vertex,), float(weights[vertex, column]), "REPLACE")
     obj.modifiers.new("Armature", "ARMATURE").object = armature
-    return Figure(obj, armature, joints, all_weights)
+    return Figure(obj, armature, joints, weights)
 
 
 def bare_copy(figure: Figure, name: str, *, posed: bool) -> Any:

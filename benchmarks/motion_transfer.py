@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.dog_figure import read_dog_figure
 from benchmarks.kaykit_weights import read_figure
 from examples.installed_extension import disable, install, quiet, select
 
@@ -25,6 +26,7 @@ CASES = (
     ("kaykit/Rogue.glb", "Running_B", "kaykit/Barbarian.glb"),
     ("quaternius/animals/Wolf.glb", "Walk", "quaternius/animals/Horse.glb"),
     ("quaternius/animals/Fox.glb", "Gallop", "quaternius/animals/Bull.glb"),
+    ("quaternius/animals/Husky.glb", "Walk", "dm_control_dog"),
 )
 SHOWN = (0.0, 0.25, 0.5, 0.75)
 
@@ -39,7 +41,7 @@ def run_case(source_file: Path, clip: str, target_file: Path, log: Path, picture
         action = _action(clip)
         kept = action.name
         others = set(bpy.data.actions)
-        target = read_figure(target_file)
+        target = read_dog_figure(target_file) if target_file.is_dir() else read_figure(target_file)
         for added in set(bpy.data.actions) - others:
             bpy.data.actions.remove(added)
         for figure in (source, target):
