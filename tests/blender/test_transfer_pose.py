@@ -169,3 +169,67 @@ def test_a_turned_target_is_posed_in_its_own_axes(source) -> None:
     select(source, target)
     assert bpy.ops.surface_features.transfer_pose() == {"FINISHED"}
     assert off(target, truth()) < 0.5 * off_unposed(truth())
+
+
+def remove_arm(target) -> None:
+    """The left arm off, skin and bones: what is left of an old statue."""
+    arm = [
+        group.index for group in target.vertex_groups if group.name.startswith(("upperarm.L", "lowerarm.L", "hand.L"))
+    ]
+    lost = [v.index for v in target.data.vertices if max(v.groups, key=lambda g: g.weight).group in arm]
+    import bmesh
+
+    mesh = bmesh.new()
+    mesh.from_mesh(target.data)
+    mesh.verts.ensure_lookup_table()
+    bmesh.ops.delete(mesh, geom=[mesh.verts[index] for index in lost], context="VERTS")
+    mesh.to_mesh(target.data)
+    mesh.free()
+    change_bones(target, lambda bones: [bones.remove(bones[n]) for n in ("hand.L", "lowerarm.L", "upperarm.L")])
+
+
+def add_tail(target) -> None:
+    """A limb that the source has not, and a bone as short as Blender lets one be."""
+    import bmesh
+
+    def grow(bones) -> None:
+        tail = bones.new("tail")
+        tail.head, tail.tail, tail.parent = (0, 0.15, 0.9), (0, 0.6, 0.9), bones["pelvis"]
+        speck = bones.new("speck")
+        speck.head, speck.tail, speck.parent = (0, 0.6, 0.9), (0, 0.6, 0.9 + 1e-5), tail
+
+    change_bones(target, grow)
+    count = len(target.data.vertices)
+    lying = Matrix.Translation((0, 0.38, 0.9)) @ Matrix.Rotation(np.radians(-90), 4, "X")
+    mesh = bmesh.new()
+    mesh.from_mesh(target.data)
+    bmesh.ops.create_cone(mesh, cap_ends=True, segments=12, radius1=0.04, radius2=0.02, depth=0.5, matrix=lying)
+    mesh.to_mesh(target.data)
+    mesh.free()
+    added = list(range(count, len(target.data.vertices)))
+    target.vertex_groups.new(name="tail").add(added, 1.0, "REPLACE")
+
+
+def change_bones(obj, change) -> None:
+    armature = obj.modifiers["Armature"].object
+    select(armature)
+    bpy.ops.object.mode_set(mode="EDIT")
+    change(armature.data.edit_bones)
+    bpy.ops.object.mode_set(mode="OBJECT")
+
+
+@pytest.mark.parametrize("change", [remove_arm, add_tail])
+def test_limbs_that_only_one_of_them_has_leave_the_others_right(source, change) -> None:
+    target = add_source("Stout", stout())
+    change(target)
+    select(source, target)
+    assert bpy.ops.surface_features.transfer_pose() == {"FINISHED"}
+    bones = target.modifiers["Armature"].object.pose.bones
+    bent = [
+        np.degrees(bones[name].matrix_basis.to_quaternion().angle) for name in ("thigh.L", "calf.L", "thigh.R", "head")
+    ]
+    assert bent[0] == pytest.approx(40, abs=15)
+    assert bent[1] == pytest.approx(40, abs=15)
+    assert max(bent[2:]) < 15
+    if "tail" in bones:
+        assert np.degrees(bones["tail"].matrix_basis.to_quaternion().angle) < 20
