@@ -97,6 +97,7 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext,
     from .preflight import preflight
     from .refinement import refine
     from .views.cameras import close_ups, place_cameras
+    from .views.details import detail_views
     from .views.render import Raycaster
 
     with context.stage("preflight"):
@@ -115,11 +116,15 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext,
     looks, zoom = [cameras], backbone.checkpoint.close_up_zoom
     if zoom and not as_seen:  # a picture shows the whole subject
         looks.append(close_ups(proxy.vertices, cameras, zoom))
+        if backbone.checkpoint.detail_zoom:
+            looks.append(detail_views(surface, raycaster, cameras, backbone.checkpoint.detail_zoom))
     pictures = sum(len(look) for look in looks)
-    lifted, done = [], 0
+    lifted: list[Lifted] = []
+    done = 0
     for look in looks:
         span = context.span(0.05 + 0.85 * done / pictures, 0.05 + 0.85 * (done + len(look)) / pictures)
-        lifted.append(_look(surface, raycaster, look, backbone, span))
+        # Details are only some of the surface; what they do not show stays as the look before showed it.
+        lifted.append(_look(surface, raycaster, look, backbone, span, lifted[-1] if len(lifted) == 2 else None))
         done += len(look)
     known = side_by_side(lifted)
     if backbone.surface_context is not None and not as_seen:
@@ -139,9 +144,14 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext,
 
 
 def _look(
-    surface: TriangleMesh, raycaster: Raycaster, cameras: Cameras, backbone: Backbone, context: JobContext
+    surface: TriangleMesh,
+    raycaster: Raycaster,
+    cameras: Cameras,
+    backbone: Backbone,
+    context: JobContext,
+    otherwise: Lifted | None,
 ) -> Lifted:
-    """Pictures from these cameras, their features, and those on the vertices of `surface`."""
+    """Pictures from these cameras, their features, and those on the vertices of `surface`. otherwise: see `lift`."""
     from .lifting import lift
     from .views.render import render_views
 
@@ -155,7 +165,8 @@ def _look(
         pictures = backbone.pictures(views)
         cells = backbone.encode(pictures, context.warn, lambda done: inner.report(done, f"Looking at {name}"))
     with context.stage("lift"):
-        return lift(surface, raycaster, cameras, views, cells, backbone.checkpoint.cell_shift, context.span(0.7, 1.0))
+        shift, inner = backbone.checkpoint.cell_shift, context.span(0.7, 1.0)
+        return lift(surface, raycaster, cameras, views, cells, shift, inner, otherwise)
 
 
 def to_z_up(mesh: TriangleMesh, up: str) -> TriangleMesh:

@@ -37,6 +37,7 @@ def lift(
     cells: Float32,
     cell_shift: float,
     context: JobContext,
+    otherwise: Lifted | None = None,
 ) -> Lifted:
     """The visibility- and angle-weighted mean of every vertex's cells over all views.
 
@@ -45,8 +46,8 @@ def lift(
 
     A vertex takes part in a view where no triangle hides it, with the cosine of its angle as weight, and reads the four
     cells around it, weighted bilinearly and by how close the cells' own depth is to its depth, so that an arm never
-    reads the chest behind it. Vertices that no view sees take the mean of their neighbours along the surface. The
-    confidence is how well the views agree, less where few of them saw the vertex.
+    reads the chest behind it. Vertices that no view sees take the mean of their neighbours along the surface, or stay
+    as they are in `otherwise`. The confidence is how well the views agree, less where few of them saw the vertex.
     """
     total = np.zeros((len(mesh.vertices), cells.shape[-1]), np.float32)
     weight = np.zeros(len(mesh.vertices), np.float32)
@@ -61,6 +62,11 @@ def lift(
     agreement = np.divide(length, weight, out=np.zeros_like(length), where=weight > 0)
     trust = np.clip(agreement, 0, 1) * np.clip(weight / SEEN_WEIGHT, 0, 1)
     confidence: Float32 = np.where(seen, trust, 0).astype(np.float32)
+    if otherwise is not None:
+        share = np.clip(weight / SEEN_WEIGHT, 0, 1)[:, None]  # at a detail's rim one look fades into the other
+        values = share * values + (1 - share) * otherwise.values
+        values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9)
+        return Lifted(values.astype(np.float32), np.where(seen, confidence, otherwise.confidence))
     return Lifted(smooth_along_surface(mesh, fill_unseen(mesh, values, seen), confidence), confidence)
 
 

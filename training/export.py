@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from surface_features.backbones.checkpoint import MODELS
 from surface_features.features import principal_colours
 
-from .render_shards import GRID, IMAGE_SIZE
+from .render_shards import DETAIL_ZOOM, GRID, IMAGE_SIZE
 from .train_backbone import Recipe, build_model
 from .train_surface import SurfaceRecipe
 
@@ -44,6 +44,7 @@ def export_backbone(checkpoint: Path, folder: Path) -> None:
         "dim": recipe.dim,
         "cell_shift": (step // 2 + 0.5) / step - 0.5,
         "close_up_zoom": CLOSE_UP_ZOOM,
+        "detail_zoom": DETAIL_ZOOM,
     }
     _write_promises(folder, promises, state["anchors"])
     print(f"{folder}: backbone trained for {state['seconds'] / 60:.0f} minutes, {state['steps']} steps")

@@ -25,8 +25,8 @@ HUMAN_PARTS = {
     "head": "head", "neck": "neck", "shoulder": "chest", "upper_arm": "fore_upper", "lower_arm": "fore_lower",
     "hand": "fore_end", "thigh": "hind_upper", "calf": "hind_lower", "foot": "hind_end",
 }  # fmt: skip
-HUMAN_DENSITY = {"hand": 2.2, "foot": 1.4, "head": 1.5}
-ANIMAL_DENSITY = {"head": 1.5, "ear": 1.3, "horn": 0.8, "trunk": 0.8, "tail": 1.0}
+HUMAN_DENSITY = {"hand": 3.4, "foot": 1.6, "head": 2.0}
+ANIMAL_DENSITY = {"head": 1.8, "ear": 1.5, "horn": 0.8, "trunk": 0.8, "tail": 1.0}
 MIDDLE = 0.012  # of √area: nearer to the plane of symmetry there is no side
 
 

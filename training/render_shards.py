@@ -12,14 +12,17 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from surface_features.errors import BadInputError
 from surface_features.mesh import TriangleMesh
+from surface_features.preflight import preflight
 from surface_features.views.cameras import Cameras, look_from
+from surface_features.views.details import find_spots
 from surface_features.views.render import Raycaster, ViewBuffers, render_views
 
 from .dressing import Labelled, Wardrobe, roughen
@@ -33,6 +36,8 @@ from .rigs import SETS, RigSource
 
 IMAGE_SIZE, GRID = 128, 32
 VIEWS_PER_CHARACTER, PER_SHARD = 12, 32
+DETAIL_ZOOM = 6.0  # a finger is then as wide as a cell
+DETAILS = 0.35  # of the pictures
 WITHOUT = "TRAINING_WITHOUT_SPECIES"  # in the environment, which worker processes inherit
 
 
@@ -76,8 +81,13 @@ def sample_animal(model: AnimalModel, first_label: int, rng: np.random.Generator
     return mesh
 
 
-def sample_cameras(vertices: np.ndarray, count: int, rng: np.random.Generator) -> Cameras:
-    """Random cameras: four fifths near upright around the horizon, the rest from anywhere; a fifth is close up."""
+def sample_cameras(
+    vertices: np.ndarray, count: int, rng: np.random.Generator, spots: Sequence[np.ndarray] = ()
+) -> Cameras:
+    """Random cameras: four fifths near upright around the horizon, the rest from anywhere; a fifth is close up.
+
+    spots: (3,) middles of details (`surface_features.views.details`), which a third of the pictures then show.
+    """
     azimuth = rng.uniform(0, 2 * np.pi, count)
     height = np.sin(np.radians(np.clip(rng.normal(5, 28, count), -80, 80)))
     radius = np.sqrt(1 - height**2)
@@ -99,7 +109,22 @@ def sample_cameras(vertices: np.ndarray, count: int, rng: np.random.Generator) -
     centres = np.where(
         close[:, None], 0.3 * centres + 0.7 * spot, centres + rng.normal(0, 0.03, (count, 3)) * half[:, None]
     )
+    if len(spots):
+        detail = rng.uniform(size=count) < DETAILS
+        half = np.where(detail, full.max() / DETAIL_ZOOM * np.exp(rng.normal(0, 0.2, count)), half)
+        aim = np.asarray(spots)[rng.integers(len(spots), size=count)] + rng.normal(0, 0.15, (count, 3)) * half[:, None]
+        centres = np.where(detail[:, None], aim, centres)
     return Cameras(rotations, centres.astype(np.float32), half.astype(np.float32))
+
+
+def middles_of_details(mesh: TriangleMesh) -> list[np.ndarray]:
+    """Where `surface_features.views.details` would look, (3,) each in the mesh's own frame; none without a surface."""
+    try:
+        checked = preflight(mesh)
+    except BadInputError:
+        return []
+    radius = float(np.ptp(checked.proxy.vertices, axis=0).max()) / 2 / DETAIL_ZOOM
+    return [spot.centre / checked.scale + checked.centre for spot in find_spots(checked.proxy, radius)]
 
 
 def pack_images(views: ViewBuffers) -> np.ndarray:
@@ -111,7 +136,8 @@ def pack_images(views: ViewBuffers) -> np.ndarray:
 def render_character(mesh: Labelled, rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Images (count, 128, 128, 4) uint8 and labels (count, 32, 32) int16."""
     surface = TriangleMesh(mesh.vertices, mesh.faces)
-    views = render_views(Raycaster(surface), sample_cameras(surface.vertices, count, rng), IMAGE_SIZE)
+    cameras = sample_cameras(surface.vertices, count, rng, middles_of_details(surface))
+    views = render_views(Raycaster(surface), cameras, IMAGE_SIZE)
     step = IMAGE_SIZE // GRID
     cells = (slice(None), slice(step // 2, None, step), slice(step // 2, None, step))
     face, bary = views.face_ids[cells], views.bary[cells]

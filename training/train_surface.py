@@ -32,7 +32,7 @@ from .template import Template, add_to_anchors, load_template
 class SurfaceRecipe:
     """Everything that decides the result besides data, seed and time."""
 
-    config: SurfaceContextConfig = field(default_factory=lambda: SurfaceContextConfig(dim=64, levels=2))
+    config: SurfaceContextConfig = field(default_factory=lambda: SurfaceContextConfig(dim=64, levels=3))
     batch: int = 8
     points: int = 768
     temperature: float = 1 / 22
@@ -264,6 +264,15 @@ class SurfaceTrainer:
         self.seconds, self.steps = state["seconds"], state["steps"]
 
 
+def with_more_levels(stored: dict[str, torch.Tensor], config: SurfaceContextConfig) -> dict[str, torch.Tensor]:
+    """Weights of a network that saw the surface from fewer distances; what the others show counts nothing at first."""
+    weight, wanted = stored["embed.weight"], SurfaceContext(config).embed.in_features
+    missing = wanted - weight.shape[1]
+    known = config.levels * config.dim - missing
+    parts = (weight[:, :known], weight.new_zeros(len(weight), missing), weight[:, known:])
+    return stored | {"embed.weight": torch.cat(parts, dim=1)}
+
+
 def train(trainer: SurfaceTrainer, characters: Characters, checkpoint: Path, budget_s: float, seed: int) -> None:
     """Step until the budget is used; a checkpoint and a look at held-out characters every minute."""
     rng = np.random.default_rng([seed, trainer.steps])
@@ -312,7 +321,8 @@ def main() -> None:
     if checkpoint.exists():
         trainer.load(checkpoint)
     elif options.start_from:
-        trainer.network.load_state_dict(load_file(options.start_from / "surface_context.safetensors"))
+        stored = load_file(options.start_from / "surface_context.safetensors")
+        trainer.network.load_state_dict(with_more_levels(stored, trainer.recipe.config))
         trainer.place_anchors(trainer.gather_anchors(characters, options.seed))
     else:
         stored = torch.load(options.scratch / "checkpoint.pt", map_location="cpu", weights_only=True)

@@ -28,7 +28,8 @@ class Checkpoint:
     pictures: "normals+depth" (4 channels) or "shaded" (3 channels, normalised by `mean` and `std`).
     upsample, dim: of the head; 1 and 0 without one.
     cell_shift: how far a cell's sample lies right of and below the cell's middle, in cells.
-    close_up_zoom: how much closer every view is taken again, or 0; the features of both follow one another.
+    close_up_zoom, detail_zoom: how much closer every view is taken again, and the ends of limbs are, or 0; the features
+        of all looks follow one another.
     colour_basis: (3, D + 1) rows turning features into colours, or None.
     surface_context: width, layers, landmarks and levels of the network over the surface, or None.
     """
@@ -41,6 +42,7 @@ class Checkpoint:
     dim: int = 0
     cell_shift: float = 0.0
     close_up_zoom: float = 0.0
+    detail_zoom: float = 0.0
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     colour_basis: tuple[tuple[float, ...], ...] | None = None
@@ -85,6 +87,7 @@ def read_checkpoint(backbone: str) -> Checkpoint:
         dim=own.get("dim", 0),
         cell_shift=own.get("cell_shift", 0.0),
         close_up_zoom=own.get("close_up_zoom", 0.0),
+        detail_zoom=own.get("detail_zoom", 0.0),
         mean=tuple(image.get("image_mean", IMAGENET_MEAN)),
         std=tuple(image.get("image_std", IMAGENET_STD)),
         colour_basis=tuple(tuple(row) for row in basis) if basis else None,

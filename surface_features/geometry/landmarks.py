@@ -112,14 +112,13 @@ def _landmark_graph(
     crossing = nearest[start] != nearest[end]
     start, end = start[crossing], end[crossing]
     way = away[start] + joined.data[crossing] + away[end]
-    pairs = _shortest(nearest[start], nearest[end], way, count)
+    pairs = _shortest([(nearest[start], nearest[end], way)], count)
     piece = _pieces(pairs, count)
     if piece.max(initial=0) > 0:
         near = _bridges_to_surface(mesh, vertices, candidates, away, nearest, piece)
-        pairs = _shortest(*(np.concatenate(part) for part in zip(pairs, near, strict=True)), count)
+        pairs = _shortest([pairs, near], count)
     while (piece := _pieces(pairs, count)).max(initial=0) > 0:
-        parts = [pairs, *_bridges(mesh.vertices[vertices], piece)]
-        pairs = _shortest(*(np.concatenate(part) for part in zip(*parts, strict=True)), count)
+        pairs = _shortest([pairs, *_bridges(mesh.vertices[vertices], piece)], count)
     return _as_graph(pairs, count)
 
 
@@ -165,8 +164,9 @@ def _bridges(points: Float32, piece: NDArray[np.int32]) -> list[Pairs]:
     return found
 
 
-def _shortest(first: NDArray, second: NDArray, length: NDArray, count: int) -> Pairs:
+def _shortest(connections: list[Pairs], count: int) -> Pairs:
     """The shortest of all connections of each pair."""
+    first, second, length = (np.concatenate(part) for part in zip(*connections, strict=True))
     key = np.minimum(first, second).astype(np.int64) * count + np.maximum(first, second)
     order = np.lexsort((length, key))
     key, place = np.unique(key[order], return_index=True)

@@ -69,6 +69,15 @@ def cylinder(
     return TriangleMesh(points.astype(np.float32), faces.astype(np.int32), "Cylinder")
 
 
+def cross() -> TriangleMesh:
+    """Four arms in the plane y = 0, one surface: a ball drawn out along X and Z, ends at −1 and 1."""
+    ball = icosphere(5)
+    x, _, z = np.abs(ball.vertices).T
+    length = np.maximum(x, z) ** 6 + 0.12
+    points = ball.vertices * np.stack([length, np.full(len(length), 0.12), length], axis=1).astype(np.float32)
+    return TriangleMesh(points / np.abs(points).max(), ball.faces, "Cross")
+
+
 def torus(major: float = 1.0, minor: float = 0.3, around: int = 48, across: int = 24) -> TriangleMesh:
     """A torus about the Z axis, `around` rings of `across` vertices."""
     u, v = np.meshgrid(

@@ -3,10 +3,10 @@
 
 import numpy as np
 
-from surface_features.lifting import fill_unseen, lift, smooth_along_surface
+from surface_features.lifting import Lifted, fill_unseen, lift, smooth_along_surface
 from surface_features.mesh import TriangleMesh
 from surface_features.progress import JobContext
-from surface_features.views.cameras import place_cameras
+from surface_features.views.cameras import Cameras, place_cameras
 from surface_features.views.render import Raycaster, render_views
 
 from .shapes import cylinder, icosphere, join
@@ -87,3 +87,22 @@ def test_coarse_meshes_are_not_smoothed():
     mesh = icosphere(1)
     values = mesh.vertices.copy()
     assert np.array_equal(smooth_along_surface(mesh, values, np.ones(len(values), np.float32)), values)
+
+
+def test_what_a_detail_does_not_show_stays_as_it_was():
+    mesh = icosphere(4)
+    whole = lifted(mesh)
+    other = Lifted(-whole.values, np.full(len(mesh.vertices), 0.5, np.float32))
+    cameras = place_cameras(mesh.vertices, 12)
+    front = np.flatnonzero(cameras.rotations[:, 2, 0] > 0)
+    some = Cameras(cameras.rotations[front], cameras.centres[front], cameras.half_sizes[front])
+    raycaster = Raycaster(mesh)
+    pictures = render_views(raycaster, some, 128)
+    cells = position_cells(mesh, pictures, 32)
+    result = lift(mesh, raycaster, some, pictures, cells, 0.125, JobContext(), other)
+    ahead, behind = mesh.vertices[:, 0] > 0.5, mesh.vertices[:, 0] < -0.8
+    assert ((result.values * whole.values).sum(axis=1)[ahead] > 0.9).all()
+    assert np.allclose(np.linalg.norm(result.values, axis=1), 1, atol=1e-5)
+    unseen = behind & (result.confidence == 0.5)
+    assert unseen.any()
+    assert np.allclose(result.values[unseen], other.values[unseen], atol=1e-6)

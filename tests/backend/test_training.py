@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from surface_features.backbones.surface_context import SurfaceContext, SurfaceContextConfig
 from surface_features.mesh import TriangleMesh
 from training.dog import read_dog
 from training.families import PARTS, Family, animal_family, human_family
@@ -19,7 +20,7 @@ from training.render_shards import CharacterSource, render_character
 from training.rigs import SETS, animal_regions, label_rig
 from training.template import Template, build_template
 from training.train_backbone import Recipe, ShardPool, Trainer
-from training.train_surface import Characters, SurfaceRecipe, SurfaceTrainer
+from training.train_surface import Characters, SurfaceRecipe, SurfaceTrainer, with_more_levels
 
 from .engine_helpers import PROJECT
 
@@ -153,7 +154,8 @@ def test_the_network_over_the_surface_learns_sides(tmp_path, template, family, a
         labels = rng.choice(animals.vertex_count, 400, replace=False)
         twins = np.arange(400)
         features = np.float32(template.embedding[template.near[labels, 0].astype(int)])
-        features = np.concatenate([features, features], axis=1) / np.sqrt(2)
+        levels = SurfaceRecipe().config.levels
+        features = np.tile(features, (1, levels)) / np.sqrt(levels)
         np.savez(
             tmp_path / "lifted" / f"animals_{number}.npz",
             features=features.astype(np.float16),
@@ -181,6 +183,18 @@ def test_the_network_over_the_surface_learns_sides(tmp_path, template, family, a
     again.load(tmp_path / "surface.pt")
     assert again.steps == 12
     assert torch.equal(again.sideways, trainer.sideways)
+
+
+def test_a_network_that_saw_fewer_distances_goes_on_with_more():
+    torch.manual_seed(0)
+    few, more = SurfaceContextConfig(dim=8, levels=2, width=16), SurfaceContextConfig(dim=8, levels=3, width=16)
+    old, new = SurfaceContext(few), SurfaceContext(more)
+    new.load_state_dict(with_more_levels(old.state_dict(), more))
+    told = torch.randn(5, old.embed.in_features)
+    further = torch.cat([told[:, :16], torch.randn(5, 8), told[:, 16:]], dim=1)
+    assert torch.allclose(new.embed(further), old.embed(told), atol=1e-6)
+    same = with_more_levels(new.state_dict(), more)
+    assert torch.equal(same["embed.weight"], new.embed.weight)
 
 
 def test_grids_cover_all_vertices(animals):

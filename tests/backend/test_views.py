@@ -5,9 +5,10 @@ import numpy as np
 
 from surface_features.mesh import TriangleMesh
 from surface_features.views.cameras import close_ups, fibonacci_directions, look_from, place_cameras
+from surface_features.views.details import SPOTS, VIEWS, detail_views, find_spots
 from surface_features.views.render import Raycaster, render_views
 
-from .shapes import box, icosphere
+from .shapes import box, cross, icosphere
 
 
 def test_cameras_stand_all_around_and_mostly_at_the_height_of_the_horizon():
@@ -45,6 +46,29 @@ def test_close_ups_show_every_vertex_larger_and_with_its_depth():
     assert inside.any(axis=1).all()
     assert (inside.sum(axis=0) >= len(cameras)).all()
     assert np.mean([place[seen, 2].mean() for place, seen in zip(shown, inside, strict=True)]) > 0.8
+
+
+def test_details_are_the_ends_of_limbs_each_seen_well():
+    mesh = cross()
+    ends = np.float32([(x, 0, 0) for x in (-1, 1)] + [(0, 0, z) for z in (-1, 1)])
+    spots = find_spots(mesh, 0.2, count=4)
+    gap = np.linalg.norm(np.stack([spot.centre for spot in spots])[:, None] - ends[None], axis=2)
+    assert sorted(gap.argmin(axis=1)) == [0, 1, 2, 3]
+    assert gap.min(axis=1).max() < 0.25
+    cameras = place_cameras(mesh.vertices, 24)
+    raycaster = Raycaster(mesh)
+    details = detail_views(mesh, raycaster, cameras, 6.0)
+    assert len(details) == SPOTS * VIEWS
+    assert np.allclose(details.half_sizes, cameras.half_sizes[0] / 6)
+    normals = mesh.vertex_normals[spots[0].vertices]
+    views = [index for index in range(len(details)) if np.linalg.norm(details.centres[index] - spots[0].centre) < 0.1]
+    shown = (normals @ details.rotations[views, 2].T).max(axis=1)
+    assert (shown > 0.3).mean() > 0.9  # from all around
+
+
+def test_a_mesh_of_few_vertices_has_few_details():
+    triangle = TriangleMesh(np.float32([[0, 0, 0], [1, 0, 0], [0, 1, 0]]), np.int32([[0, 1, 2]]))
+    assert 1 <= len(find_spots(triangle, 0.1)) <= 3
 
 
 def test_a_sphere_is_a_disc_with_round_normals():
