@@ -170,11 +170,14 @@ def _finish(
     floor, source_floor = vertices[:, 2].min(), transfer.source.vertices[:, 2].min()
     slid: list[tuple[float, float]] = []
     for foot in find_feet(target, vertices):
-        way = follow(rest_source[foot.vertices].mean(axis=0), foot.bone)
+        start = rest_source[foot.vertices].mean(axis=0)
+        way = follow(start, foot.bone)
         if way is None:
             continue
         wanted = ratio * (way - [0, 0, source_floor]) @ turn.T + [0, 0, floor]
-        wanted[:, 2] += foot.sole[2] - floor - (wanted[:, 2].min() - floor if wanted[:, 2].min() < floor else 0)
+        # What matches a sole may lie higher up a boot: it rests where the sole rests, and nothing sinks into the floor.
+        rise = ratio * ((way - start) @ turn.T)[:, 2]
+        wanted[:, 2] = foot.sole[2] + rise - min(rise.min(), 0)
         contact = contact_frames(wanted, leg)
         if options.keep_feet:
             turns, heads = keep_contacts(target, foot, turns, heads, wanted, contact)
