@@ -174,6 +174,25 @@ def test_a_root_without_skin_carries_the_motion() -> None:
     assert by_surface.moves[-1, 0, 1] > 0.5
 
 
+def test_a_leg_stays_straight_where_its_sole_matches_higher_up_a_boot() -> None:
+    mesh = limb()
+    upper, lower = skeleton(mesh).weights.T
+    sole = np.clip((0.3 - mesh.vertices[:, 2]) / 0.1 + 0.5, 0, 1)
+    weights = np.stack([np.zeros(len(upper)), upper, lower * (1 - sole), lower * sole], axis=1).astype(np.float32)
+    heads = np.array([(0, 0, 2), (0, 0, 2), (0, -0.15, 1), (0, 0, 0.3)], np.float32)
+    leg = Skeleton(
+        heads, heads - np.float32([0, 0, 0.3]), np.array([-1, 0, 1, 2]), weights, np.ones(4, bool),
+        np.tile([-np.inf, np.inf], (4, 3, 1)), np.tile(np.eye(3), (4, 1, 1)),
+    )  # fmt: skip
+    higher = mesh.vertices + np.float32([0, 0, 0.3]) * (mesh.vertices[:, 2:] < 0.35)
+    face, bary, _ = closest_points(mesh, higher)
+    transfer = PoseTransfer(mesh, mesh, Correspondence(face, bary, np.ones(len(face), np.float32)))
+    still = Clip(np.tile(np.eye(3), (6, 4, 1, 1)), np.tile(heads.astype(float), (6, 1, 1)))
+    motion = retarget(transfer, leg, still, leg, np.arange(4), MotionSettings(keep_feet=True))
+    turned = Rotation.from_matrix(motion.own.reshape(-1, 3, 3)).magnitude()
+    assert np.degrees(turned).max() < 5
+
+
 def test_smoothing_does_not_lag() -> None:
     source = limb()
     clip, _ = clip_of(source, 40)
