@@ -38,22 +38,37 @@ def read_image(image: bpy.types.Image) -> ImagePixels | None:
         return None if pixels is None else ImagePixels({FIRST_UDIM: pixels}, False, image.is_float, encoded)
     tiles = {}
     with tempfile.TemporaryDirectory(prefix="surface_features-") as folder:
-        suffix = ".exr" if image.is_float else ".png"
         try:
-            # Python only sees the first tile's pixels; a saved copy has them all, wherever they were.
-            image.save(filepath=str(Path(folder) / f"tile.<UDIM>{suffix}"), save_copy=True)
+            files = _write_tiles(image, Path(folder))
         except RuntimeError:
             return None
-        for tile in image.tiles:
-            path = Path(folder) / f"tile.{tile.number}{suffix}"
-            if not path.exists():
-                continue
+        for number, path in files.items():
             loaded = bpy.data.images.load(str(path))
             pixels = _read_pixels(loaded)
             bpy.data.images.remove(loaded)
             if pixels is not None:
-                tiles[tile.number] = pixels
+                tiles[number] = pixels
     return ImagePixels(tiles, True, image.is_float, encoded) if tiles else None
+
+
+def _write_tiles(image: bpy.types.Image, folder: Path) -> dict[int, Path]:
+    """A file for every tile there is, by UDIM number: Python itself only sees the first tile's pixels."""
+    if "save_copy" in bpy.types.Image.bl_rna.functions["save"].parameters:
+        suffix = ".exr" if image.is_float else ".png"
+        image.save(filepath=str(folder / f"tile.<UDIM>{suffix}"), save_copy=True)
+        paths = {tile.number: folder / f"tile.{tile.number}{suffix}" for tile in image.tiles}
+        return {number: path for number, path in paths.items() if path.exists()}
+    copied = image.copy()  # Blender 4.2: what was painted since the image was last saved is not seen
+    try:
+        if not copied.packed_files:
+            copied.pack()
+        written = {}
+        for packed in copied.packed_files:
+            written[packed.tile_number] = folder / f"tile.{packed.tile_number}{Path(packed.filepath).suffix}"
+            written[packed.tile_number].write_bytes(packed.packed_file.data)
+        return written
+    finally:
+        bpy.data.images.remove(copied)
 
 
 def _read_pixels(image: bpy.types.Image) -> NDArray[np.float32] | None:
