@@ -73,12 +73,10 @@ def build_figure(
     name: str, vertices: NDArray, faces: list[list[int]], weights: NDArray, joints: tuple[str, ...], armature: Any
 ) -> Figure:
     """A mesh (V, 3) with weights (V, J) on an armature that has the joints' bones."""
+    from examples import blender_scene as stage
+
     obj = _make_object(name, vertices, faces)
-    for column, joint in enumerate(joints):
-        group = obj.vertex_groups.new(name=joint)
-        for vertex in np.flatnonzero(weights[:, column]).tolist():
-            group.add((vertex,), float(weights[vertex, column]), "REPLACE")
-    obj.modifiers.new("Armature", "ARMATURE").object = armature
+    stage.skin_to(obj, armature, joints, weights)
     return Figure(obj, armature, joints, weights)
 
 

@@ -14,7 +14,7 @@ from surface_features.geometry.closest import closest_points
 from surface_features.geometry.laplacian import inpaint
 from surface_features.mesh import TriangleMesh
 
-from .skin_cases import Case, Skinned
+from .skin_cases import Case
 
 MATCH_DISTANCE_M, PERSON_M = 0.05, 1.7  # 5 cm on a person, scaled to the source's height
 MATCH_ANGLE_DEGREES = 30.0
@@ -74,11 +74,13 @@ def automatic_weights(case: Case) -> NDArray:
     """
     import bpy
 
-    from examples.blender_scene import read_groups
+    from examples.blender_scene import add_armature, read_groups
 
     who = case.target
     target = add_object("target", who.mesh)
-    armature = _add_armature(who)
+    armature = add_armature("rig", who.joints, bone_ends(who.heads, who.parents), who.parents)
+    for joint, moves in zip(who.joints, who.weights.sum(axis=0) > 0, strict=True):
+        armature.data.bones[joint].use_deform = bool(moves)
     bpy.ops.object.select_all(action="DESELECT")
     target.select_set(True)
     armature.select_set(True)
@@ -101,31 +103,22 @@ def add_object(name: str, mesh: TriangleMesh) -> Any:
     return obj
 
 
-def _add_armature(who: Skinned) -> Any:
-    """Bones from each joint to the middle of its children; at the ends as long as half the bone before."""
-    import bpy
+def bone_ends(heads: NDArray, parents: NDArray) -> NDArray[np.float64]:
+    """(J, 2, 3) heads and tails of bones of which only the heads (J, 3) are known.
 
-    armature = bpy.data.objects.new("rig", bpy.data.armatures.new("rig"))
-    bpy.context.scene.collection.objects.link(armature)
-    bpy.context.view_layer.objects.active = armature
-    bpy.ops.object.mode_set(mode="EDIT")
-    moves = who.weights.sum(axis=0) > 0
-    size = float(np.ptp(who.mesh.vertices, axis=0).max())
-    for index, joint in enumerate(who.joints):
-        bone = armature.data.edit_bones.new(joint)
-        head = who.heads[index]
-        children = np.flatnonzero(who.parents == index)
+    Each leads to the middle of its children; at the ends it is half as long as the bone before.
+    """
+    size = float(np.ptp(heads, axis=0).max())
+    tails = heads.astype(np.float64)
+    for joint, (head, parent) in enumerate(zip(heads, parents.tolist(), strict=True)):
+        children = heads[parents == joint]
         if len(children):
-            tail = who.heads[children].mean(axis=0)
+            tails[joint] = children.mean(axis=0)
         else:
-            parent = who.parents[index]
-            tail = head + (head - who.heads[parent]) / 2 if parent >= 0 else head + np.array([0, 0, 0.1 * size])
-        if np.linalg.norm(tail - head) < 1e-4 * size:
-            tail = head + np.array([0, 0, 0.02 * size])
-        bone.head, bone.tail = head.tolist(), np.asarray(tail).tolist()
-        bone.use_deform = bool(moves[index])
-    bpy.ops.object.mode_set(mode="OBJECT")
-    return armature
+            tails[joint] += (head - heads[parent]) / 2 if parent >= 0 else (0, 0, 0.1 * size)
+        if np.linalg.norm(tails[joint] - head) < 1e-4 * size:
+            tails[joint] = head + np.array([0, 0, 0.02 * size])
+    return np.stack([heads, tails], axis=1)
 
 
 def _remove(*objects: Any) -> None:

@@ -96,20 +96,6 @@ def table(rows: Sequence[dict]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def read_rigs(data: Path, folder: Path) -> Path:
-    """The data folder's rigged characters as arrays, read once."""
-    from training.read_rigs import SETS, read_rig
-
-    rigs = folder / "rigs"
-    rigs.mkdir(parents=True, exist_ok=True)
-    for name, place in SETS.items():
-        for number, path in enumerate(sorted((data / place).glob("*.glb"))):
-            out = rigs / f"{name}_{path.stem}.npz"
-            if not out.is_file():
-                np.savez_compressed(out, **read_rig(path.resolve(), np.random.default_rng(number)))
-    return rigs
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Skin weights by every method on every kind of pair, as one table.")
     default = os.environ.get("SURFACE_FEATURES_DATA", "../shared/data")
@@ -124,8 +110,11 @@ def main() -> None:
         parser.error(f"{options.data} has no mpfb2/base.obj: give its folder with --data or SURFACE_FEATURES_DATA")
     import bpy
 
+    from training.read_rigs import read_all
+
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    rigs = read_rigs(options.data, options.out)
+    rigs = options.out / "rigs"
+    read_all(options.data, rigs)
     bpy.ops.wm.read_factory_settings(use_empty=True)
     ours = Ours(options.out / "cache")
     methods: dict[str, Callable[[Case], NDArray]] = {

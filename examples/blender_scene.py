@@ -10,6 +10,7 @@ from typing import Any
 import bpy
 import numpy as np
 from mathutils import Matrix, Vector
+from numpy.typing import NDArray
 
 from .skeleton import Character, Float32, Rotations
 
@@ -25,29 +26,32 @@ def add_mesh(character: Character, name: str) -> bpy.types.Object:
     return obj
 
 
-def add_armature(character: Character, name: str) -> bpy.types.Object:
-    """An armature with one deforming bone for every joint, at rest as the character stands."""
+def add_armature(name: str, joints: Sequence[str], ends: NDArray, parents: NDArray) -> bpy.types.Object:
+    """An armature with one deforming bone for every joint.
+
+    ends: (J, 2, 3) heads and tails. parents: (J,) the joint each hangs on, −1 for none.
+    """
     armature = bpy.data.objects.new(name, bpy.data.armatures.new(name))
     bpy.context.scene.collection.objects.link(armature)
     bpy.context.view_layer.objects.active = armature
     bpy.ops.object.mode_set(mode="EDIT")
     bones = armature.data.edit_bones
-    for joint, (head, tail) in zip(character.joints, character.bones.tolist(), strict=True):
+    for joint, (head, tail) in zip(joints, ends.tolist(), strict=True):
         bone = bones.new(joint)
         bone.head, bone.tail = head, tail
-    for joint, parent in zip(character.joints, character.parents.tolist(), strict=True):
+    for joint, parent in zip(joints, parents.tolist(), strict=True):
         if parent >= 0:
-            bones[joint].parent = bones[character.joints[parent]]
+            bones[joint].parent = bones[joints[parent]]
     bpy.ops.object.mode_set(mode="OBJECT")
     return armature
 
 
-def skin_to(obj: bpy.types.Object, armature: bpy.types.Object, character: Character) -> None:
-    """Vertex groups with the character's weights, and the Armature modifier."""
-    for joint, weights in zip(character.joints, character.weights.T, strict=True):
+def skin_to(obj: bpy.types.Object, armature: bpy.types.Object, joints: Sequence[str], weights: NDArray) -> None:
+    """Vertex groups with the joints' weights (V, J), and the Armature modifier."""
+    for joint, column in zip(joints, weights.T, strict=True):
         group = obj.vertex_groups.new(name=joint)
-        for vertex in np.flatnonzero(weights).tolist():
-            group.add((vertex,), float(weights[vertex]), "REPLACE")
+        for vertex in np.flatnonzero(column).tolist():
+            group.add((vertex,), float(column[vertex]), "REPLACE")
     modifier = obj.modifiers.new("Armature", "ARMATURE")
     modifier.object = armature
 

@@ -122,8 +122,8 @@ def make_scene() -> tuple[Actor, list[Actor]]:
 
     character = build_humanoid(SOURCE)
     obj = stage.add_mesh(character, "Source")
-    armature = stage.add_armature(character, "Source Rig")
-    stage.skin_to(obj, armature, character)
+    armature = stage.add_armature("Source Rig", character.joints, character.bones, character.parents)
+    stage.skin_to(obj, armature, character.joints, character.weights)
     stage.add_action(armature, "Walk", [walk_cycle(step / STEPS) for step in range(STEPS)])
     armature.animation_data.action = None
     stage.pose_armature(armature, dict.fromkeys(character.joints, np.eye(3, dtype=np.float32)))

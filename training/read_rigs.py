@@ -75,22 +75,30 @@ def _transform(bone: Any, world: np.ndarray) -> np.ndarray:
     return (world @ moved @ np.linalg.inv(world))[:3]
 
 
+def read_all(data: Path, folder: Path) -> None:
+    """Write every character's file to `folder`; existing files are kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, place in SETS.items():
+        for number, path in enumerate(sorted((data / place).glob("*.glb"))):
+            out = folder / f"{name}_{path.stem}.npz"
+            if not out.is_file():
+                _write_rig(out, read_rig(path.resolve(), np.random.default_rng(number)))
+    dog = folder / "beasts_DmControlDog.npz"
+    if not dog.is_file():
+        _write_rig(dog, read_dog(data / "dm_control_dog"))
+
+
+def _write_rig(path: Path, rig: dict[str, np.ndarray]) -> None:
+    np.savez_compressed(path, **rig)
+    print(f"{path.stem}: {len(rig['vertices'])} vertices, {len(rig['poses'])} poses", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Read the data folder's rigged characters with Blender.")
     parser.add_argument("--data", type=Path, required=True, help="see training/README.md")
     parser.add_argument("--scratch", type=Path, required=True)
     options = parser.parse_args()
-    folder = options.scratch / "rigs"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, place in SETS.items():
-        for number, path in enumerate(sorted((options.data / place).glob("*.glb"))):
-            write_rig(folder / f"{name}_{path.stem}.npz", read_rig(path.resolve(), np.random.default_rng(number)))
-    write_rig(folder / "beasts_DmControlDog.npz", read_dog(options.data / "dm_control_dog"))
-
-
-def write_rig(path: Path, rig: dict[str, np.ndarray]) -> None:
-    np.savez_compressed(path, **rig)
-    print(f"{path.stem}: {len(rig['vertices'])} vertices, {len(rig['poses'])} poses", flush=True)
+    read_all(options.data, options.scratch / "rigs")
 
 
 if __name__ == "__main__":
