@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from .cache import FeatureCache
     from .lifting import Lifted
     from .views.cameras import Cameras
+    from .views.details import Spot
     from .views.render import Raycaster
 
-ALGORITHM_VERSION = 5  # raise it when the same input gives other features
+ALGORITHM_VERSION = 6  # raise it when the same input gives other features
 MOST_LIFTED = 40_000  # vertices; larger meshes are lifted onto about so many and the rest lies between
 
 
@@ -97,7 +98,7 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext,
     from .preflight import preflight
     from .refinement import refine
     from .views.cameras import close_ups, place_cameras
-    from .views.details import detail_views
+    from .views.details import detail_views, find_spots, spot_vertices
     from .views.render import Raycaster
 
     with context.stage("preflight"):
@@ -113,23 +114,29 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext,
     raycaster, cameras = Raycaster(proxy), place_cameras(proxy.vertices, settings.views)
     coarse = coarsen(proxy, MOST_LIFTED) if len(proxy.vertices) > MOST_LIFTED else None
     surface = coarse.mesh if coarse else proxy
-    looks, zoom = [cameras], backbone.checkpoint.close_up_zoom
+    looks, zoom, detail_zoom = [cameras], backbone.checkpoint.close_up_zoom, backbone.checkpoint.detail_zoom
+    details: Cameras | None = None
+    spots: list[Spot] = []
     if zoom and not as_seen:  # a picture shows the whole subject
         looks.append(close_ups(proxy.vertices, cameras, zoom))
-        if backbone.checkpoint.detail_zoom:
-            looks.append(detail_views(surface, raycaster, cameras, backbone.checkpoint.detail_zoom))
+        if detail_zoom:
+            spots = find_spots(surface, detail_zoom)
+            details = detail_views(surface, spots, raycaster, cameras, detail_zoom)
+            looks.append(details)
     pictures = sum(len(look) for look in looks)
     lifted: list[Lifted] = []
     done = 0
     for look in looks:
         span = context.span(0.05 + 0.85 * done / pictures, 0.05 + 0.85 * (done + len(look)) / pictures)
         # Details are only some of the surface; what they do not show stays as the look before showed it.
-        lifted.append(_look(surface, raycaster, look, backbone, span, lifted[-1] if len(lifted) == 2 else None))
+        otherwise = lifted[-1] if look is details else None
+        lifted.append(_look(surface, raycaster, look, backbone, span, otherwise))
         done += len(look)
     known = side_by_side(lifted)
     if backbone.surface_context is not None and not as_seen:
         with context.stage("refine"):
-            known = refine(backbone.surface_context, surface, known, context.span(0.9, 1.0))
+            span = context.span(0.9, 1.0)
+            known = refine(backbone.surface_context, surface, known, span, spot_vertices(spots))
     values = known.values
     if settings.embedding:
         with context.stage("embed"):

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from .backbones.backbone import has_fast_bfloat16
 from .backbones.surface_context import SurfaceContext, SurfacePoints
@@ -19,10 +20,20 @@ CHUNK = 8192  # vertices that look at the landmarks at once
 
 
 @torch.inference_mode()
-def refine(network: SurfaceContext, mesh: TriangleMesh, lifted: Lifted, context: JobContext) -> Lifted:
-    """The same features, with limbs and sides settled over the whole surface. mesh: a proxy, Z up."""
+def refine(
+    network: SurfaceContext,
+    mesh: TriangleMesh,
+    lifted: Lifted,
+    context: JobContext,
+    details: NDArray[np.int64] | None = None,
+) -> Lifted:
+    """The same features, with limbs and sides settled over the whole surface.
+
+    mesh: a proxy, Z up. details: its vertices that are looked at most closely (`views.details`).
+    """
     device = next(network.parameters()).device
-    landmarks = place_landmarks(mesh, network.config.landmarks, seed=0)
+    config = network.config
+    landmarks = place_landmarks(mesh, config.landmarks, seed=0, details=details, more=config.detail_landmarks)
     points = describe_points(mesh, lifted)
     distances = torch.from_numpy(landmarks.distances)[None].to(device)
     fast = has_fast_bfloat16(device)

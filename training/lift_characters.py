@@ -2,11 +2,13 @@
 """Lift the trained backbone's features onto characters: `python -m training.lift_characters --data DIR --scratch DIR`.
 
 What `training.train_surface` learns from. One .npz per character, named by kind and seed, with P points, of which the
-first L are landmarks (`surface_features.geometry.landmarks`) and the others are drawn by area:
+first L are landmarks (`surface_features.geometry.landmarks`), those on details (`surface_features.views.details`) last,
+and the others are drawn by area, some from everywhere and some from the details:
 
     features (P, levels · D), confidence (P,), positions (P, 3), normals (P, 3) float16: what the network will be told
     nearest (P,) int16, each point's landmark     distances (L, L) float16
     labels (P,) int16, the template vertex (−1 unknown)     twins (P,) int16, the point nearest to its twin's place
+    evenly () int64, how many of the landmarks are spread over everything
 """
 
 from __future__ import annotations
@@ -29,12 +31,14 @@ from surface_features.mesh import TriangleMesh
 from surface_features.preflight import preflight
 from surface_features.refinement import describe_points
 from surface_features.settings import FeatureSettings
+from surface_features.views.details import find_spots, spot_vertices
 
 from .export import export_backbone
 from .quadrupeds import SPECIES
-from .render_shards import WITHOUT, CharacterSource
+from .render_shards import DETAIL_ZOOM, WITHOUT, CharacterSource
 
-LANDMARKS, OTHERS = 1024, 3072
+LANDMARKS, DETAIL_LANDMARKS, OTHERS = 1024, 512, 4096
+DETAIL_SHARE = 0.5  # of the points drawn from everywhere, so many more are drawn from details
 FIRST_SEED = 500_000  # apart from the backbone's characters: their features are better than a stranger's
 
 
@@ -72,10 +76,15 @@ def sample_points(
     proxy: TriangleMesh, lifted: Lifted, labels: np.ndarray, source: CharacterSource, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
     """The arrays of one character's file."""
-    landmarks = place_landmarks(proxy, LANDMARKS, seed=int(rng.integers(2**31)))
+    details = spot_vertices(find_spots(proxy, DETAIL_ZOOM))
+    seed = int(rng.integers(2**31))
+    landmarks = place_landmarks(proxy, LANDMARKS, seed, details=details, more=DETAIL_LANDMARKS)
     corner_area = np.repeat(proxy.face_areas.astype(np.float64), 3)
     area = np.bincount(proxy.faces.reshape(-1), weights=corner_area, minlength=len(proxy.vertices))
-    rows = np.concatenate([landmarks.vertices, rng.choice(len(area), OTHERS, p=area / area.sum())])
+    chance = area / area.sum()
+    chance[details] += DETAIL_SHARE * chance[details] / max(float(chance[details].sum()), 1e-9)
+    drawn = rng.choice(len(area), OTHERS, p=chance / chance.sum())
+    rows = np.concatenate([landmarks.vertices, drawn])
     places, mirror = source.template_places, source.template_mirror
     labels = labels[rows]
     known = np.flatnonzero(labels >= 0)
@@ -92,6 +101,7 @@ def sample_points(
         "distances": landmarks.distances.astype(np.float16),
         "labels": labels.astype(np.int16),
         "twins": twins.astype(np.int16),
+        "evenly": np.array(min(LANDMARKS, len(landmarks.vertices))),
     }
 
 

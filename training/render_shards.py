@@ -123,8 +123,7 @@ def middles_of_details(mesh: TriangleMesh) -> list[np.ndarray]:
         checked = preflight(mesh)
     except BadInputError:
         return []
-    radius = float(np.ptp(checked.proxy.vertices, axis=0).max()) / 2 / DETAIL_ZOOM
-    return [spot.centre / checked.scale + checked.centre for spot in find_spots(checked.proxy, radius)]
+    return [spot.centre / checked.scale + checked.centre for spot in find_spots(checked.proxy, DETAIL_ZOOM)]
 
 
 def pack_images(views: ViewBuffers) -> np.ndarray:

@@ -52,6 +52,8 @@ HINGES = {
     "lower_leg": 1,
 }  # fmt: skip
 SETS = {"men": MEN, "kaykit": KAYKIT, "beasts": BEASTS}
+FINGERS = {"Index": "index", "Middle": "middle", "Ring": "ring", "Pinky": "pinky"}  # labelled one by one
+UNPAIRED = frozenset({"torso"})  # regions that bones of either side move
 SMALLEST = 12  # vertices of a region that can be placed along its bone
 
 
@@ -80,8 +82,9 @@ class RigSource:
             name = path.name.split("_")[0]
             with np.load(path) as stored:
                 arrays = {key: stored[key] for key in stored.files}
+            names = SETS[name] | FINGERS if name == "men" else SETS[name]
+            labels = label_rig(arrays, names, charts[name])
             joints = arrays.pop("joints").tolist()
-            labels = label_rig(arrays["vertices"], arrays["weights"], joints, SETS[name], charts[name])
             self.sets.setdefault(name, []).append(Rig(joints=joints, labels=labels, **arrays))
 
     def sample(self, name: str, rng: np.random.Generator) -> Labelled:
@@ -101,7 +104,7 @@ def region_of_joint(joint: str, names: dict[str, str]) -> str | None:
     """`Index3.L` → `fingers.L`; None for controls that move no part."""
     stem, dot, side = joint.partition(".")
     region = names.get(stem.rstrip("0123456789"))
-    if region is None or not dot or region == "torso":
+    if region is None or not dot or region in UNPAIRED:
         return region
     parts = region.split()
     return " ".join(part if part.endswith((".L", ".R")) else f"{part}.{side.upper()}" for part in parts)
@@ -109,11 +112,15 @@ def region_of_joint(joint: str, names: dict[str, str]) -> str | None:
 
 @dataclass(frozen=True, eq=False)
 class Regions:
-    """places: (N, 3) template vertices. members: template vertices of every named region. first_label: of vertex 0."""
+    """places: (N, 3) template vertices. members: template vertices of every named region. first_label: of vertex 0.
+
+    limbs: (2, 3) start and end of each limb's region on its bones; empty where they are not known.
+    """
 
     places: np.ndarray
     members: dict[str, np.ndarray]
     first_label: int
+    limbs: dict[str, np.ndarray]
 
 
 def human_regions(model: HumanModel) -> Regions:
@@ -121,7 +128,18 @@ def human_regions(model: HumanModel) -> Regions:
     dominant = model.weights[:count].argmax(axis=1)
     joints = np.array([joint_of_bone(bone) for bone in model.bones])[dominant]
     members = {str(name): np.flatnonzero(joints == name) for name in np.unique(joints)}
-    return Regions(to_z_up(model.base[:count].astype(np.float64)), members, 0)
+    bones = np.array(model.bones)[dominant]
+    for finger in FINGERS.values():
+        for side in "LR":
+            own = np.char.startswith(bones, finger) & np.char.endswith(bones, f"_{side.lower()}")
+            members[f"{finger}.{side}"] = np.flatnonzero(own)
+    limbs: dict[str, np.ndarray] = {}
+    for bone, head, tail in zip(model.bones, *map(to_z_up, model.joints(model.base)), strict=True):  # parents first
+        stem, side = bone.split("_")[0], bone[-1].upper()
+        for name in (joint_of_bone(bone), *([f"{stem}.{side}"] if stem in FINGERS.values() else [])):
+            if name.endswith((".L", ".R")):
+                limbs[name] = np.stack([limbs[name][0] if name in limbs else head, tail])
+    return Regions(to_z_up(model.base[:count].astype(np.float64)), members, 0, limbs)
 
 
 def animal_regions(model: AnimalModel, first_label: int) -> Regions:
@@ -137,23 +155,55 @@ def animal_regions(model: AnimalModel, first_label: int) -> Regions:
             members |= {f"{stem}.{number}.{side}": own[segment == number] for number in range(4)}
         elif stem not in ("horn", "trunk"):
             members[name] = own
-    return Regions(places.astype(np.float64), members, first_label)
+    return Regions(places.astype(np.float64), members, first_label, {})
 
 
-def label_rig(
-    vertices: np.ndarray, weights: np.ndarray, joints: list[str], names: dict[str, str], regions: Regions
-) -> np.ndarray:
-    """(V,) int64 label of every vertex, −1 where its strongest bone has no region."""
-    of_joint = [region_of_joint(joint, names) for joint in joints]
-    region = np.array([name or "" for name in of_joint])[weights.argmax(axis=1)]
-    labels = np.full(len(vertices), -1, np.int64)
+def label_rig(rig: Mapping[str, np.ndarray], names: dict[str, str], regions: Regions) -> np.ndarray:
+    """(V,) int64 label of every vertex of a file of `training.read_rigs`, −1 where its strongest bone has no region."""
+    of_joint = [region_of_joint(joint, names) or "" for joint in rig["joints"].tolist()]
+    region = np.array(of_joint)[rig["weights"].argmax(axis=1)]
+    labels = np.full(len(region), -1, np.int64)
     for name in np.unique(region):
-        parts = [regions.members[part] for part in name.split() if part in regions.members]
+        parts = [part for part in name.split() if part in regions.members]
+        if not parts:
+            continue
+        own = np.concatenate([regions.members[part] for part in parts])
         rows = np.flatnonzero(region == name)
-        if parts:
-            own = np.concatenate(parts)
-            labels[rows] = regions.first_label + own[_place(vertices[rows], regions.places[own])]
+        points, template = rig["vertices"][rows], regions.places[own]
+        if parts[0] in regions.limbs and len({part[-2:] for part in parts}) == 1:  # a limb of one side
+            start, way = _limb_of(name, of_joint, rig)
+            template_start, template_end = regions.limbs[parts[0]]
+            template_way = template_end - template_start if len(parts) == 1 else template.mean(axis=0) - template_start
+            way = way if way is not None else points.mean(axis=0) - start
+            points, template = _along_one_axis(points - start, way, template - template_start, template_way)
+        labels[rows] = regions.first_label + own[_place(points, template)]
     return labels
+
+
+def _limb_of(region: str, of_joint: list[str], rig: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
+    """Where a region starts, and which way it runs to what hangs on it; None where nothing does."""
+    own = {index for index, name in enumerate(of_joint) if name == region}
+    heads, parents = rig["heads"], rig["parents"].tolist()
+    first = min(index for index in own if parents[index] not in own)
+    ends = [index for index, above in enumerate(parents) if above in own and index not in own and of_joint[index]]
+    return heads[first], heads[ends].mean(axis=0) - heads[first] if ends else None
+
+
+def _along_one_axis(
+    points: np.ndarray, way: np.ndarray, template: np.ndarray, template_way: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same limb of two bodies, turned as little as may be so that both run along the same axis of the world.
+
+    points, template: (N, 3) from where each limb starts. way, template_way: (3,) where it runs. A box around a limb
+    that hangs askew says nothing about how far down the limb a point lies.
+    """
+    goal = np.zeros((1, 3))
+    goal[0, np.abs(way).argmax()] = np.sign(way[np.abs(way).argmax()])
+
+    def turned(limb: np.ndarray, along: np.ndarray) -> np.ndarray:
+        return Rotation.align_vectors(goal, along[None])[0].apply(limb)
+
+    return turned(points, way), turned(template, template_way)
 
 
 def _place(points: np.ndarray, template: np.ndarray) -> np.ndarray:

@@ -32,7 +32,9 @@ from .template import Template, add_to_anchors, load_template
 class SurfaceRecipe:
     """Everything that decides the result besides data, seed and time."""
 
-    config: SurfaceContextConfig = field(default_factory=lambda: SurfaceContextConfig(dim=64, levels=3))
+    config: SurfaceContextConfig = field(
+        default_factory=lambda: SurfaceContextConfig(dim=64, detail_landmarks=256, levels=3)
+    )
     batch: int = 8
     points: int = 768
     temperature: float = 1 / 22
@@ -77,9 +79,10 @@ class Characters:
         if augment:
             positions, normals = _turn(positions, normals, rng)
         described = (features, whole["confidence"].astype(np.float32), positions, normals)
-        count, wanted = len(whole["distances"]), recipe.config.landmarks
-        among = rng.permutation(int(rng.integers(min(wanted, count), count + 1)) if augment else min(wanted, count))
-        chosen = among[:wanted] if len(among) >= wanted else np.resize(among, wanted)
+        count, evenly = len(whole["distances"]), int(whole["evenly"])
+        even = _choose(evenly, recipe.config.landmarks, rng, augment=augment)
+        finer = _choose(count - evenly, recipe.config.detail_landmarks, rng, augment=augment) + evenly
+        chosen = np.append(even, finer if count > evenly else _choose(evenly, len(finer), rng, augment=augment))
         known = np.flatnonzero(whole["labels"] >= 0)
         if len(known) == 0:  # an object
             known = np.arange(len(whole["labels"]))
@@ -92,6 +95,12 @@ class Characters:
             distances[whole["nearest"][rows]].argmin(axis=1),
             whole["labels"][rows].astype(np.int64),
         )
+
+
+def _choose(count: int, wanted: int, rng: np.random.Generator, *, augment: bool) -> np.ndarray:
+    """(wanted,) of `count` landmarks that come farthest first, with repeats where there are fewer."""
+    among = rng.permutation(int(rng.integers(min(wanted, count), count + 1)) if augment else min(wanted, count))
+    return among[:wanted] if len(among) >= wanted else np.resize(among, wanted)
 
 
 def _swap_sides(features: np.ndarray, whole: dict[str, np.ndarray], rng: np.random.Generator) -> None:
@@ -264,11 +273,11 @@ class SurfaceTrainer:
         self.seconds, self.steps = state["seconds"], state["steps"]
 
 
-def with_more_levels(stored: dict[str, torch.Tensor], config: SurfaceContextConfig) -> dict[str, torch.Tensor]:
-    """Weights of a network that saw the surface from fewer distances; what the others show counts nothing at first."""
-    weight, wanted = stored["embed.weight"], SurfaceContext(config).embed.in_features
-    missing = wanted - weight.shape[1]
-    known = config.levels * config.dim - missing
+def with_more_levels(stored: dict[str, torch.Tensor], network: SurfaceContext) -> dict[str, torch.Tensor]:
+    """Weights for `network` from one that saw fewer distances; what the others show counts nothing at first."""
+    weight = stored["embed.weight"]
+    missing = network.embed.in_features - weight.shape[1]
+    known = network.config.levels * network.config.dim - missing
     parts = (weight[:, :known], weight.new_zeros(len(weight), missing), weight[:, known:])
     return stored | {"embed.weight": torch.cat(parts, dim=1)}
 
@@ -322,7 +331,7 @@ def main() -> None:
         trainer.load(checkpoint)
     elif options.start_from:
         stored = load_file(options.start_from / "surface_context.safetensors")
-        trainer.network.load_state_dict(with_more_levels(stored, trainer.recipe.config))
+        trainer.network.load_state_dict(with_more_levels(stored, trainer.network))
         trainer.place_anchors(trainer.gather_anchors(characters, options.seed))
     else:
         stored = torch.load(options.scratch / "checkpoint.pt", map_location="cpu", weights_only=True)

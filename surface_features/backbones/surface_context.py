@@ -22,14 +22,16 @@ SLOPES = (0.0, 4.0, 12.0, 32.0)  # of a head's attention logits, per √area of 
 class SurfaceContextConfig:
     """Shape of the network; stored with its weights.
 
-    dim: of the features that come out. landmarks: how many are placed at inference. levels: from how many distances the
-    surface was seen; so many features of `dim` follow one another in what comes in.
+    dim: of the features that come out. landmarks: how many are placed at inference. detail_landmarks: how many more on
+    what is looked at most closely, hands and faces. levels: from how many distances the surface was seen; so many
+    features of `dim` follow one another in what comes in.
     """
 
     dim: int
     width: int = 128
     layers: int = 3
     landmarks: int = 512
+    detail_landmarks: int = 0
     levels: int = 1
 
 

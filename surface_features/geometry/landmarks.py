@@ -36,8 +36,12 @@ class Landmarks:
     distances: Float32
 
 
-def place_landmarks(mesh: TriangleMesh, count: int, seed: int) -> Landmarks:
+def place_landmarks(
+    mesh: TriangleMesh, count: int, seed: int, *, details: NDArray[np.int64] | None = None, more: int = 0
+) -> Landmarks:
     """At most `count` landmarks, evenly spread over the mesh's area; fewer on meshes with fewer vertices.
+
+    details: vertices among which `more` landmarks follow, evenly spread over their area.
 
     Characters come in pieces (a shell of clothes, a head put onto a body), so each piece is bridged to what it lies on:
     from every landmark of the smaller one to the nearest surface, but not from a sleeve to the chest beside it. A mesh
@@ -45,8 +49,16 @@ def place_landmarks(mesh: TriangleMesh, count: int, seed: int) -> Landmarks:
     """
     from scipy.sparse.csgraph import dijkstra
 
-    candidates = _candidates(mesh, count, seed)
+    area = _vertex_areas(mesh)
+    candidates = _candidates(mesh, area, count, seed)
     vertices = candidates[farthest_points(mesh.vertices[candidates], count, seed)].astype(np.int32)
+    if details is not None and more:
+        free = np.zeros_like(area)
+        free[details] = area[details]
+        free[vertices] = 0
+        finer = _candidates(mesh, free, more, seed)
+        vertices = np.append(vertices, finer[farthest_points(mesh.vertices[finer], more, seed)]).astype(np.int32)
+        candidates = np.append(candidates, finer)
     edges = _edges(mesh)
     away, nearest = _voronoi(mesh, edges, vertices)
     unit = float(np.sqrt(mesh.face_areas.sum(dtype=np.float64)))
@@ -54,13 +66,17 @@ def place_landmarks(mesh: TriangleMesh, count: int, seed: int) -> Landmarks:
     return Landmarks(vertices, nearest, (dijkstra(graph, directed=False) / unit).astype(np.float32))
 
 
-def _candidates(mesh: TriangleMesh, count: int, seed: int) -> NDArray[np.int64]:
-    """Vertices drawn by the area around them, many more than `count`, ascending by place.
+def _vertex_areas(mesh: TriangleMesh) -> NDArray[np.float64]:
+    """(V,) three times the area that belongs to each vertex."""
+    corner_area = np.repeat(mesh.face_areas.astype(np.float64), 3)
+    return np.bincount(mesh.faces.reshape(-1), corner_area, len(mesh.vertices)).astype(np.float64)
+
+
+def _candidates(mesh: TriangleMesh, area: NDArray[np.float64], count: int, seed: int) -> NDArray[np.int64]:
+    """Vertices drawn by their (V,) area, many more than `count`, ascending by place; none without any.
 
     Drawn in the order of their places, so that the artist's vertex order does not matter.
     """
-    corner_area = np.repeat(mesh.face_areas.astype(np.float64), 3)
-    area = np.bincount(mesh.faces.reshape(-1), weights=corner_area, minlength=len(mesh.vertices))
     candidates = np.lexsort(mesh.vertices.T)
     candidates = candidates[area[candidates] > 0]
     most = CANDIDATES * count

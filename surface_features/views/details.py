@@ -28,11 +28,13 @@ class Spot:
     vertices: NDArray[np.int64]
 
 
-def find_spots(mesh: TriangleMesh, radius: float, count: int = SPOTS) -> list[Spot]:
+def find_spots(mesh: TriangleMesh, zoom: float, count: int = SPOTS) -> list[Spot]:
     """The ends of a body's limbs: the places farthest along the surface from its middle and from each other.
 
-    mesh: a proxy (see `preflight`). radius: in its unit, how large a spot is. Fewer spots on meshes of few vertices.
+    mesh: a proxy (see `preflight`). zoom: how many spots side by side are as large as the mesh. Meshes of few vertices
+    have fewer spots.
     """
+    radius = float(np.ptp(mesh.vertices, axis=0).max()) / 2 / zoom
     landmarks = place_landmarks(mesh, LANDMARKS, seed=0)
     distances = landmarks.distances
     reach = BEYOND * radius / float(np.sqrt(mesh.face_areas.sum(dtype=np.float64)))
@@ -51,15 +53,20 @@ def find_spots(mesh: TriangleMesh, radius: float, count: int = SPOTS) -> list[Sp
     return spots
 
 
-def detail_views(mesh: TriangleMesh, raycaster: Raycaster, cameras: Cameras, zoom: float) -> Cameras:
+def spot_vertices(spots: list[Spot]) -> NDArray[np.int64]:
+    """Rows of the mesh that belong to any of the spots, ascending."""
+    return np.unique(np.concatenate([np.zeros(0, np.int64), *(spot.vertices for spot in spots)]))
+
+
+def detail_views(mesh: TriangleMesh, spots: list[Spot], raycaster: Raycaster, cameras: Cameras, zoom: float) -> Cameras:
     """The spots from those of the cameras' directions that together show most of each, `zoom` times as large.
 
-    mesh: the raycaster's, or a coarser one of the same surface.
+    mesh: the spots', which is the raycaster's or a coarser one of the same surface.
     """
     half = float(cameras.half_sizes[0]) / zoom
     rng = np.random.default_rng(0)
     rotations, centres = [], []
-    for spot in find_spots(mesh, half):
+    for spot in spots:
         rows = spot.vertices if len(spot.vertices) <= POINTS else rng.choice(spot.vertices, POINTS, replace=False)
         for index in _best_views(mesh.vertices[rows], mesh.vertex_normals[rows], raycaster, cameras, half):
             rotations.append(cameras.rotations[index])

@@ -41,6 +41,22 @@ def test_every_vertex_belongs_to_a_landmark_near_it():
     assert (landmarks.nearest[landmarks.vertices] == np.arange(100)).all()
 
 
+def test_details_get_more_landmarks_and_the_rest_keeps_its_own():
+    sphere = icosphere(5)
+    cap = np.flatnonzero(sphere.vertices[:, 2] > 0.9)
+    even, finer = place_landmarks(sphere, 100, seed=0), place_landmarks(sphere, 100, seed=0, details=cap, more=60)
+    assert np.array_equal(finer.vertices[:100], even.vertices)
+    assert np.isin(finer.vertices[100:], cap).all()
+    assert len(np.unique(finer.vertices)) == 160
+    assert (finer.nearest[finer.vertices] == np.arange(160)).all()
+    assert np.abs(finer.distances[:100, :100] - even.distances).mean() < 0.01
+
+
+def test_details_without_an_area_get_none():
+    landmarks = place_landmarks(icosphere(2), 20, seed=0, details=np.zeros(0, np.int64), more=10)
+    assert len(landmarks.vertices) == 20
+
+
 def test_pieces_are_bridged_where_they_are_closest():
     left, right = cylinder(0.2, 2.0), moved(cylinder(0.2, 2.0), (0, 0, 2.05))
     mesh = join(left, right)

@@ -74,6 +74,17 @@ def test_a_mesh_smaller_than_the_landmarks_works():
     assert np.isfinite(refined.values).all()
 
 
+def test_details_are_looked_at_by_landmarks_of_their_own():
+    sphere, config = icosphere(3), SurfaceContextConfig(16, width=32, layers=2, landmarks=32, detail_landmarks=16)
+    lifted, network = some_features(sphere), random_network()
+    finer = SurfaceContext(config).eval()
+    finer.load_state_dict(network.state_dict())
+    top = np.flatnonzero(sphere.vertices[:, 2] > 0.7)
+    without, given = (refine(finer, sphere, lifted, JobContext(), details).values for details in (None, top))
+    assert np.array_equal(without, refine(network, sphere, lifted, JobContext()).values)
+    assert np.abs(given[top] - without[top]).max() > 1e-3
+
+
 def test_place_and_scale_are_not_told():
     sphere = icosphere(2)
     lifted = some_features(sphere)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
 from surface_features.backbones.surface_context import SurfaceContext, SurfaceContextConfig
 from surface_features.mesh import TriangleMesh
@@ -17,7 +18,7 @@ from training.families import PARTS, Family, animal_family, human_family
 from training.humans import HumanModel
 from training.quadrupeds import GRIDS, AnimalModel, AnimalPose, random_animal, random_pose
 from training.render_shards import CharacterSource, render_character
-from training.rigs import SETS, animal_regions, label_rig
+from training.rigs import FINGERS, SETS, animal_regions, human_regions, label_rig
 from training.template import Template, build_template
 from training.train_backbone import Recipe, ShardPool, Trainer
 from training.train_surface import Characters, SurfaceRecipe, SurfaceTrainer, with_more_levels
@@ -63,7 +64,7 @@ def test_every_animal_has_the_same_vertices_and_faces_out(animals):
 def test_every_part_of_the_dog_is_tied_to_its_own_part_of_the_animal(animals):
     dog, regions = read_dog(DATA / "dm_control_dog"), animal_regions(animals, 0)
     joints = dog["joints"].tolist()
-    labels = label_rig(dog["vertices"], dog["weights"], joints, SETS["beasts"], regions)
+    labels = label_rig(dog, SETS["beasts"], regions)
     assert (labels >= 0).all()
     strongest = np.array(joints)[dog["weights"].argmax(axis=1)]
     for joint, part in (("foot.L", "hindleg.L"), ("hand.R", "foreleg.R"), ("scapula.L", "torso"), ("skull", "head")):
@@ -73,6 +74,30 @@ def test_every_part_of_the_dog_is_tied_to_its_own_part_of_the_animal(animals):
     shoulder, hip = (regions.places[labels[strongest == joint], 1].mean() for joint in ("scapula.L", "pelvis"))
     assert shoulder < hip  # the animals face −Y
     assert dog["vertices"][strongest == "foot.L", 0].mean() > 0
+
+
+def test_an_arm_is_tied_to_the_templates_however_it_hangs():
+    model = HumanModel(DATA)
+    regions = human_regions(model)
+    joints = ["UpperArm.L", "LowerArm.L", "Hand.L", "Index2.L", "Middle2.L", "Ring2.L", "Pinky2.L"]
+    starts = ["upperarm.L", "lowerarm.L", "hand.L", "index.L", "middle.L", "ring.L", "pinky.L"]
+    rows = np.concatenate([regions.members[start] for start in starts])
+    strongest = np.repeat(np.arange(len(starts)), [len(regions.members[start]) for start in starts])
+    heads = np.stack([regions.limbs[start][0] for start in starts])
+    level = Rotation.from_euler("y", -45, degrees=True)  # the template's arms hang down, these are held out
+    rig = {
+        "vertices": np.float32(level.apply(regions.places[rows]) * [1.2, 0.9, 0.9]),
+        "weights": np.eye(len(joints), dtype=np.float32)[strongest],
+        "joints": np.array(joints),
+        "parents": np.array([-1, 0, 1, 2, 2, 2, 2]),
+        "heads": np.float32(level.apply(heads) * [1.2, 0.9, 0.9]),
+    }
+    labels = label_rig(rig, SETS["men"] | FINGERS, regions)
+    off = np.linalg.norm(regions.places[labels] - regions.places[rows], axis=1)
+    arm = np.linalg.norm(regions.limbs["upperarm.L"][0] - regions.limbs["hand.L"][1])
+    assert off.mean() < 0.04 * arm
+    for number, start in enumerate(starts):
+        assert np.isin(labels[strongest == number], regions.members[start]).all()
 
 
 def test_a_standing_animal_faces_ahead_and_has_its_left_on_the_left(animals):
@@ -166,6 +191,7 @@ def test_the_network_over_the_surface_learns_sides(tmp_path, template, family, a
             distances=np.abs(rng.uniform(size=(count, 1)) - rng.uniform(size=(1, count))).astype(np.float16),
             labels=(labels if number < 3 else np.full(400, -1)).astype(np.int16),  # the last is an object
             twins=twins.astype(np.int16),
+            evenly=np.array(count if number == 2 else 48),
         )
     characters = Characters(tmp_path / "lifted")
     assert (len(characters.held_out), len(characters.training)) == (1, 3)
@@ -189,11 +215,11 @@ def test_a_network_that_saw_fewer_distances_goes_on_with_more():
     torch.manual_seed(0)
     few, more = SurfaceContextConfig(dim=8, levels=2, width=16), SurfaceContextConfig(dim=8, levels=3, width=16)
     old, new = SurfaceContext(few), SurfaceContext(more)
-    new.load_state_dict(with_more_levels(old.state_dict(), more))
+    new.load_state_dict(with_more_levels(old.state_dict(), new))
     told = torch.randn(5, old.embed.in_features)
     further = torch.cat([told[:, :16], torch.randn(5, 8), told[:, 16:]], dim=1)
     assert torch.allclose(new.embed(further), old.embed(told), atol=1e-6)
-    same = with_more_levels(new.state_dict(), more)
+    same = with_more_levels(new.state_dict(), new)
     assert torch.equal(same["embed.weight"], new.embed.weight)
 
 

@@ -5,7 +5,7 @@ import numpy as np
 
 from surface_features.mesh import TriangleMesh
 from surface_features.views.cameras import close_ups, fibonacci_directions, look_from, place_cameras
-from surface_features.views.details import SPOTS, VIEWS, detail_views, find_spots
+from surface_features.views.details import SPOTS, VIEWS, detail_views, find_spots, spot_vertices
 from surface_features.views.render import Raycaster, render_views
 
 from .shapes import box, cross, icosphere
@@ -51,13 +51,13 @@ def test_close_ups_show_every_vertex_larger_and_with_its_depth():
 def test_details_are_the_ends_of_limbs_each_seen_well():
     mesh = cross()
     ends = np.float32([(x, 0, 0) for x in (-1, 1)] + [(0, 0, z) for z in (-1, 1)])
-    spots = find_spots(mesh, 0.2, count=4)
+    spots = find_spots(mesh, 5.0, count=4)
     gap = np.linalg.norm(np.stack([spot.centre for spot in spots])[:, None] - ends[None], axis=2)
     assert sorted(gap.argmin(axis=1)) == [0, 1, 2, 3]
     assert gap.min(axis=1).max() < 0.25
     cameras = place_cameras(mesh.vertices, 24)
     raycaster = Raycaster(mesh)
-    details = detail_views(mesh, raycaster, cameras, 6.0)
+    details = detail_views(mesh, find_spots(mesh, 6.0), raycaster, cameras, 6.0)
     assert len(details) == SPOTS * VIEWS
     assert np.allclose(details.half_sizes, cameras.half_sizes[0] / 6)
     normals = mesh.vertex_normals[spots[0].vertices]
@@ -68,7 +68,9 @@ def test_details_are_the_ends_of_limbs_each_seen_well():
 
 def test_a_mesh_of_few_vertices_has_few_details():
     triangle = TriangleMesh(np.float32([[0, 0, 0], [1, 0, 0], [0, 1, 0]]), np.int32([[0, 1, 2]]))
-    assert 1 <= len(find_spots(triangle, 0.1)) <= 3
+    assert 1 <= len(find_spots(triangle, 5.0)) <= 3
+    assert set(spot_vertices(find_spots(triangle, 5.0))) <= {0, 1, 2}
+    assert len(spot_vertices([])) == 0
 
 
 def test_a_sphere_is_a_disc_with_round_normals():
