@@ -14,10 +14,12 @@ from ..bridge.character import Character, body_of, character_weights, only_defor
 from ..bridge.compat import set_action
 from ..bridge.job import JobPlan, Outcome
 from ..bridge.pose import Bones, mute_constraints, read_bones_for_pose, shown_bones
+from ..bridge.pose_report import keep_reports
 from ..properties import JobSettings, get_settings, job_settings
 from ..surface_features.bone_map import BoneMatch
 from ..surface_features.engine import JobRequest, JobResult
 from ..surface_features.errors import BadInputError, EngineError
+from ..surface_features.pose_report import PoseQuality
 from ..surface_features.settings import MotionSettings
 from .base import JobOperator
 from .bone_map import rows_for, show_map
@@ -106,6 +108,19 @@ def plan_transfer_motion(
                 bpy.context, armature_name(armature), objects[0].name, bones.names, targets[0], told[0]["bone_map"]
             )
         bpy.context.scene.frame_set(bpy.context.scene.frame_current)
+        reports = [
+            PoseQuality(
+                f"{character.name}: {name}",
+                target.character.name,
+                "motion",
+                facts["confidence"],
+                frames=len(frames),
+                source_sliding=facts["source_sliding"],
+                sliding=facts["sliding"],
+            )
+            for target, facts in zip(targets, told, strict=True)
+        ]
+        keep_reports(reports, [results[0].arrays[f"strip_{index}"].tobytes() for index in range(len(targets))])
         return Outcome(_told(name, len(frames), targets, told))
 
     warnings = (*refusals, *warnings_of(targets, options))

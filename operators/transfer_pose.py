@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import bpy
 import numpy as np
@@ -11,10 +12,12 @@ import numpy as np
 from ..bridge.character import only_deforming, shown_vertices
 from ..bridge.job import JobPlan, Outcome
 from ..bridge.pose import PoseWriter, mute_constraints
+from ..bridge.pose_report import keep_reports
 from ..properties import JobSettings, job_settings
 from ..surface_features.engine import JobRequest, JobResult
 from ..surface_features.errors import BadInputError, EngineError
 from ..surface_features.mesh import Float32
+from ..surface_features.pose_report import PoseQuality
 from .base import JobOperator
 from .posing import (
     PoseOptions,
@@ -63,6 +66,8 @@ def plan_transfer_pose(
                 _add_shape_key(obj, character.name, arrays[f"posed_{index}"])
             else:
                 _pose_bones(obj, target, arrays[f"turns_{index}"], arrays[f"heads_{index}"], options)
+        reports = [_quality(character.name, target, facts) for target, facts in zip(targets, told, strict=True)]
+        keep_reports(reports, [arrays[f"strip_{index}"].tobytes() for index in range(len(targets))])
         return Outcome(_told(character.name, targets, told), tuple(_limits_told(targets, told)))
 
     warnings = (*refusals, *warnings_of(targets, options))
@@ -148,6 +153,17 @@ def _told(source: str, targets: Sequence[PoseTarget], told: Sequence[dict]) -> s
             f"edges through the surface {before:.1%} → {after:.1%}."
         )
     return " ".join(sentences)
+
+
+def _quality(source: str, target: PoseTarget, facts: Mapping[str, Any]) -> PoseQuality:
+    before, after = facts["intersecting"]
+    figures = {"intersecting_before": before, "intersecting_after": after}
+    if target.bones is None:
+        return PoseQuality(source, target.character.name, "shape key", facts["confidence"], **figures)
+    limited = tuple(target.bones.names[number] for number in facts["limited"])
+    return PoseQuality(
+        source, target.character.name, "pose", facts["confidence"], facts["fit_error"], limited, **figures
+    )
 
 
 def _limits_told(targets: Sequence[PoseTarget], told: Sequence[dict]) -> list[str]:

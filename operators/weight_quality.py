@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import bpy
 import numpy as np
 
 from ..bridge.colours import show_colours, write_colours
+from ..bridge.report_file import write_report_file
 from ..bridge.scene import check_editable, object_mode
 from ..bridge.selection import select_vertices
 from ..bridge.weight_report import heat, read_doubt, read_report, show_doubt
@@ -103,15 +103,7 @@ def save_reports(path: Path, reports: list[WeightQuality]) -> None:
         raise BadInputError(
             "No selected mesh has a report: run Transfer Weights, select its targets and run again.", fault="no_report"
         )
-    if path.suffix.lower() == ".json":
-        text = json.dumps([report.to_json() for report in reports], indent=1) + "\n"
-    else:
-        text = write_html(reports)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise BadInputError(f"“{path}” cannot be written ({error.strerror}).", fault="unwritable") from error
+    write_report_file(path, [report.to_json() for report in reports], write_html(reports))
 
 
 def _active_mesh(context: bpy.types.Context) -> bpy.types.Object:

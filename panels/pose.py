@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import bpy
 
+from ..bridge.pose_report import latest_reports
 from ..properties import get_settings
 from .sidebar import SidebarPanel
 
@@ -50,6 +51,8 @@ class SURFACE_FEATURES_PT_pose(SidebarPanel, bpy.types.Panel):
         column = layout.column(align=True)
         column.prop(settings, "smoothing")
         column.prop(settings, "key_step")
+        if latest_reports():
+            layout.operator("surface_features.save_pose_report", icon="FILE_TEXT")
 
 
 class SURFACE_FEATURES_PT_bone_map(SidebarPanel, bpy.types.Panel):

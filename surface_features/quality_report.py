@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import html
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from .report_page import Section, write_page
 
 
 @dataclass(frozen=True)
@@ -68,25 +68,10 @@ class WeightQuality:
         return told
 
 
-def write_html(reports: Sequence[WeightQuality], pictures: Sequence[str] = ()) -> str:
-    """A page without any other file: a table of the reports; pictures are PNG as base64, one per report or none."""
-    rows = []
-    for number, report in enumerate(reports):
-        cells = "".join(
-            f"<tr><th>{html.escape(key.replace('_', ' '))}</th><td>{html.escape(_told(value))}</td></tr>"
-            for key, value in report.to_json().items()
-            if key != "target"
-        )
-        shown = f'<img alt="" src="data:image/png;base64,{pictures[number]}">' if number < len(pictures) else ""
-        rows.append(f"<h2>{html.escape(report.target)}</h2>{shown}<table>{cells}</table>")
-    style = "body{font:14px sans-serif;margin:2em}th{text-align:left;padding-right:2em}img{max-width:30em;float:right}"
-    return (
-        f"<!doctype html><meta charset=utf-8><title>Weight quality</title><style>{style}</style>"
-        f"<h1>Weight quality</h1>{''.join(rows)}\n"
-    )
-
-
-def _told(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
+def write_html(reports: Sequence[WeightQuality]) -> str:
+    """A page without any other file: a table of the reports."""
+    sections = []
+    for report in reports:
+        figures = report.to_json()
+        sections.append(Section(figures.pop("target"), figures))
+    return write_page("Weight quality", sections)

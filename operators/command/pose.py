@@ -8,6 +8,7 @@ from pathlib import Path
 
 import bpy
 
+from ...bridge.pose_report import save_pose_reports
 from ...properties import job_settings
 from ...surface_features.errors import BadInputError
 from ...surface_features.settings import MotionSettings
@@ -23,6 +24,9 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frame", type=int, metavar="N", help="the scene's frame at which the source is read")
     parser.add_argument("--force", action="store_true", help="transfer between bodies that hardly match, too")
     parser.add_argument("--mute-constraints", action="store_true", help="mute constraints that hold target bones")
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE", help="save the quality report (.json, or a page with pictures: .html)"
+    )
 
 
 def _motion_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +42,7 @@ def _motion_arguments(parser: argparse.ArgumentParser) -> None:
 def _pose(options: argparse.Namespace) -> None:
     source, targets = _objects(options)
     run_plan(plan_transfer_pose(source, targets, job_settings(bpy.context), _options(options)))
-    save_copy(options.out)
+    _finish(options)
 
 
 def _motion(options: argparse.Namespace) -> None:
@@ -54,6 +58,12 @@ def _motion(options: argparse.Namespace) -> None:
         read_bone_map(options.bone_map) if options.bone_map else None,
     )
     run_plan(plan_transfer_motion(source, targets, job_settings(bpy.context), _options(options), clip))
+    _finish(options)
+
+
+def _finish(options: argparse.Namespace) -> None:
+    if options.report is not None:
+        save_pose_reports(options.report)
     save_copy(options.out)
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ..transfer.skeleton import Skeleton
 
 SOLE = 0.015  # of the height: what is this near to the floor stands on it
+STRIP_FRAMES = 6
 SOLE_REACH = 0.05  # of the height: a goal further than this from the floor was not meant to stand
 
 
@@ -31,7 +33,8 @@ def transfer_pose(request: JobRequest, context: JobContext) -> Answer:
     for targets with an armature its bones, see `read_skeleton`. params: source_name, target_names, feature_settings,
     standing (the source has no rest pose: source_vertices is the pose), force.
     Returns posed_0 (Vt, 3), and own_0 (B, 3, 3), moves_0 (B, 3), turns_0 (B, 3, 3), heads_0 (B, 3) where there are
-    bones; info "poses": for each target confidence, fit_error and intersecting (before, after), limited bone numbers.
+    bones, and strip_0 (N,) uint8, a PNG file with both bodies before and after; info "poses": for each target
+    confidence, fit_error and intersecting (before, after), limited bone numbers.
     """
     from ..transfer.jacobians import PoseTransfer
     from ..transfer.pose_fit import PoseFitter
@@ -70,6 +73,8 @@ def transfer_pose(request: JobRequest, context: JobContext) -> Answer:
         with part.stage("check"):
             after = TriangleMesh(goal.astype(np.float32), target.faces, target.name)
             facts["intersecting"] = [intersecting_share(target), intersecting_share(after)]
+            before = [] if standing else [pairs.source.vertices]
+            arrays[f"strip_{index}"] = pairs.draw([*before, posed], target, [rest, goal])
         told.append(facts)
     return arrays, {"poses": told}
 
@@ -80,7 +85,8 @@ def transfer_motion(request: JobRequest, context: JobContext) -> Answer:
     As `transfer_pose`; instead of source_posed either source_turns (F, B, 3, 3) and source_heads (F, B, 3) with the
     source's bones (suffix “_source”) and params bone_map (for each target a list of source bone numbers or −1, or
     nothing: then it is derived), or source_frames (F, Vs, 3). params motion: `MotionSettings`.
-    Returns own_0 (F, B, 3, 3), moves_0 (F, B, 3); info "motions": confidence, source_sliding, sliding, bone_map.
+    Returns own_0 (F, B, 3, 3), moves_0 (F, B, 3), strip_0 (N,) uint8, a PNG file with some frames of both bodies; info
+    "motions": confidence, source_sliding, sliding, bone_map.
     """
     from ..transfer.jacobians import PoseTransfer
     from ..transfer.motion import Clip, follow_surface, retarget
@@ -114,10 +120,16 @@ def transfer_motion(request: JobRequest, context: JobContext) -> Answer:
                 motion = retarget(transfer, source_skeleton, clip, skeleton, np.asarray(rows, np.int64), settings)
                 facts["bone_map"] = [int(row) for row in rows]
             else:
-                frames = np.asarray(request.arrays["source_frames"])
-                motion = follow_surface(transfer, frames.astype(np.float64), skeleton, settings)
+                frames = np.asarray(request.arrays["source_frames"]).astype(np.float64)
+                motion = follow_surface(transfer, frames, skeleton, settings)
         arrays |= {f"own_{index}": motion.own, f"moves_{index}": motion.moves}
         arrays |= {f"turns_{index}": motion.clip.turns, f"heads_{index}": motion.clip.heads}
+        with part.stage("draw"):
+            chosen = np.unique(np.linspace(0, len(motion.own) - 1, STRIP_FRAMES).round().astype(int))
+            rest = pairs.source.vertices.astype(np.float64)
+            shown = [clip.at(f).skin(source_skeleton, rest) if source_skeleton else frames[f] for f in chosen]
+            moved = [motion.clip.at(f).skin(skeleton, target.vertices.astype(np.float64)) for f in chosen]
+            arrays[f"strip_{index}"] = pairs.draw(shown, target, moved)
         told.append(facts | {"source_sliding": motion.source_sliding, "sliding": motion.sliding})
     return arrays, {"motions": told}
 
@@ -177,6 +189,20 @@ class _Pairs:
     def parts(self) -> list[tuple[int, JobContext]]:
         count, share = len(self._names), self._share
         return [(index, self._context.span((index + 1) * share, (index + 2) * share)) for index in range(count)]
+
+    def draw(self, source: Sequence[np.ndarray], target: TriangleMesh, moved: Sequence[np.ndarray]) -> np.ndarray:
+        """A strip of the source's states above the target's, (V, 3) each: a PNG file's bytes."""
+        from ..features import to_z_up
+        from ..views.strip import draw_strip
+
+        bodies = [
+            [
+                to_z_up(TriangleMesh(np.asarray(state, np.float32), mesh.faces, mesh.name), self._settings.up)
+                for state in states
+            ]
+            for mesh, states in ((self.source, source), (target, moved))
+        ]
+        return draw_strip(bodies)
 
     def match(self, index: int, context: JobContext) -> tuple[TriangleMesh, Correspondence, float]:
         """A target, per vertex of it a point of the source, and how sure that is. Raises `BadInputError`."""

@@ -14,7 +14,7 @@ from ..settings import MotionSettings
 from .alignment import matched_points
 from .contacts import contact_frames, find_feet, keep_contacts, sliding
 from .jacobians import PoseTransfer
-from .skeleton import Skeleton, own_rotations
+from .skeleton import BonePose, Skeleton, own_rotations
 
 Float64 = NDArray[np.float64]
 
@@ -25,6 +25,10 @@ class Clip:
 
     turns: Float64
     heads: Float64
+
+    def at(self, frame: int) -> BonePose:
+        """One frame, counted from 0."""
+        return BonePose(self.turns[frame], self.heads[frame])
 
 
 @dataclass(frozen=True, eq=False)

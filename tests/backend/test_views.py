@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pictures of shapes whose pictures are known."""
 
+import io
+
 import numpy as np
+from PIL import Image
 
 from surface_features.mesh import TriangleMesh
 from surface_features.views.cameras import close_ups, fibonacci_directions, look_from, place_cameras
 from surface_features.views.details import SPOTS, VIEWS, detail_views, find_spots, spot_vertices
 from surface_features.views.render import Raycaster, render_views
+from surface_features.views.strip import SIZE, draw_strip
 
 from .shapes import box, cross, icosphere
 
@@ -113,3 +117,15 @@ def test_visibility_knows_front_from_back():
     facing = mesh.vertices @ direction
     assert visible[facing > 0.1].all()
     assert not visible[facing < -0.1].any()
+
+
+def test_a_strip_shows_every_state_of_every_body():
+    ball = icosphere(3)
+    stretched = TriangleMesh(ball.vertices * np.float32([1, 1, 2]), ball.faces)
+    picture = np.asarray(Image.open(io.BytesIO(draw_strip([[ball, stretched], [ball]]).tobytes())).convert("RGB"))
+    assert picture.shape == (2 * SIZE, 2 * SIZE, 3)
+    shown = picture.min(axis=2) < 200
+    quarters = [shown[y : y + SIZE, x : x + SIZE].mean() for y in (0, SIZE) for x in (0, SIZE)]
+    assert quarters[3] == 0
+    assert quarters[1] > 1.5 * quarters[0] > 0.05  # one scale for all states of a body
+    assert quarters[2] > quarters[0]

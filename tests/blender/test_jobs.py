@@ -14,7 +14,10 @@ import bpy
 import numpy as np
 import pytest
 
-from .scenes import add_source, add_target, failure, fingerprint, hero, select, weights_of
+from examples.blender_scene import add_action
+from examples.characters import walk_cycle
+
+from .scenes import add_source, add_target, failure, fingerprint, hero, select, stout, weights_of
 
 JOINTS = hero().joints
 
@@ -76,6 +79,29 @@ def test_interrupted_job_changes_nothing(extension, slow_scene) -> None:
     assert fingerprint() == before
     bpy.context.scene.surface_features.views = 8
     assert bpy.ops.surface_features.transfer_weights() == {"FINISHED"}
+
+
+@pytest.mark.parametrize("operator", ["transfer_pose", "transfer_motion"])
+def test_interrupted_motion_keys_nothing(extension, operator: str) -> None:
+    source, target = add_source(), add_source("Stout", stout())
+    add_action(source.modifiers["Armature"].object, "Walk", [walk_cycle(step / 4) for step in range(4)])
+    bpy.context.scene.tool_settings.use_keyframe_insert_auto = True
+    bpy.context.scene.frame_set(2)
+    bpy.context.scene.surface_features.views = 100
+    select(source, target)
+    rig = target.modifiers["Armature"].object
+
+    def state() -> tuple:
+        bones = tuple(tuple(value for row in bone.matrix_basis for value in row) for bone in rig.pose.bones)
+        return fingerprint(), len(bpy.data.actions), rig.animation_data is None, bones
+
+    before = state()
+    with while_a_job_runs(extension, lambda _: os.kill(os.getpid(), signal.SIGINT)):
+        assert getattr(bpy.ops.surface_features, operator)() == {"CANCELLED"}
+    assert state() == before
+    bpy.context.scene.surface_features.views = 8
+    assert getattr(bpy.ops.surface_features, operator)() == {"FINISHED"}
+    assert len(bpy.data.actions) == before[1] + 1
 
 
 @pytest.mark.parametrize(

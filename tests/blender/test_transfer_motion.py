@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+
 import bpy
 import numpy as np
 import pytest
@@ -149,7 +151,11 @@ def test_commands_save_poses_and_motions(walker, target, tmp_path, extension) ->
     file, out = tmp_path / "scene.blend", tmp_path / "out.blend"
     bpy.ops.wm.save_as_mainfile(filepath=str(file))
     names = ["--source", "Hero", "--target", "Stout", "--out", str(out), "--views", "8"]
-    assert main(["motion", str(file), *names, "--frames", "2", "5", "--smoothing", "1"]) == 0
+    report = tmp_path / "told.json"
+    assert main(["motion", str(file), *names, "--frames", "2", "5", "--smoothing", "1", "--report", str(report)]) == 0
+    (told,) = json.loads(report.read_text())
+    assert (told["source"], told["target"], told["kind"], told["frames"]) == ("Hero: Walk", "Stout", "motion", 4)
+    assert 0 <= told["sliding"] < 1
     bpy.ops.wm.open_mainfile(filepath=str(out))
     assert tuple(bpy.data.objects["Stout Rig"].animation_data.action.frame_range) == (2, 5)
     assert main(["pose", str(file), *names, "--frame", "4"]) == 0

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+
 import bpy
 import numpy as np
 import pytest
@@ -90,6 +92,26 @@ def test_shape_keys_of_the_source_are_a_pose() -> None:
     assert bpy.ops.surface_features.transfer_pose() == {"FINISHED"}
     assert off(target, truth()) < 0.5 * off_unposed(truth())
     assert source.data.shape_keys.key_blocks["Down"].value == 1.0
+
+
+def test_the_report_is_kept_with_pictures_until_the_next(source, extension, tmp_path) -> None:
+    extension("bridge.pose_report").keep_reports([], [])
+    save = bpy.ops.surface_features.save_pose_report
+    assert "run Transfer Pose" in failure(save, filepath=str(tmp_path / "pose.html"))
+    target, bare = add_source("Stout", stout()), add_target("Bare")
+    select(source, target, bare)
+    assert bpy.ops.surface_features.transfer_pose() == {"FINISHED"}
+    for name in ("pose.html", "pose.json"):
+        assert save(filepath=str(tmp_path / name)) == {"FINISHED"}
+    told = {row["target"]: row for row in json.loads((tmp_path / "pose.json").read_text())}
+    assert {name: row["kind"] for name, row in told.items()} == {"Stout": "pose", "Bare": "shape key"}
+    assert 0 < told["Stout"]["fit_error"] < 0.1
+    assert "fit_error" not in told["Bare"]
+    page = (tmp_path / "pose.html").read_text()
+    assert page.count("data:image/png;base64,") == 2
+    assert "Hero → Stout" in page
+    (tmp_path / "file").write_text("")
+    assert "cannot be written" in failure(save, filepath=str(tmp_path / "file" / "pose.html"))
 
 
 def test_undo_takes_the_shape_key_away(source) -> None:
