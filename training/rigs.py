@@ -155,7 +155,8 @@ def animal_regions(model: AnimalModel, first_label: int) -> Regions:
             members |= {f"{stem}.{number}.{side}": own[segment == number] for number in range(4)}
         elif stem not in ("horn", "trunk"):
             members[name] = own
-    return Regions(places.astype(np.float64), members, first_label, {})
+    tail = places[members["tail"]].reshape(*GRIDS["tail"], 3).mean(axis=1)
+    return Regions(places.astype(np.float64), members, first_label, {"tail": tail[[0, -1]].astype(np.float64)})
 
 
 def label_rig(rig: Mapping[str, np.ndarray], names: dict[str, str], regions: Regions) -> np.ndarray:
@@ -170,7 +171,7 @@ def label_rig(rig: Mapping[str, np.ndarray], names: dict[str, str], regions: Reg
         own = np.concatenate([regions.members[part] for part in parts])
         rows = np.flatnonzero(region == name)
         points, template = rig["vertices"][rows], regions.places[own]
-        if parts[0] in regions.limbs and len({part[-2:] for part in parts}) == 1:  # a limb of one side
+        if parts[0] in regions.limbs and len({part[-2:] for part in parts}) == 1:  # a limb of one side, or a tail
             start, way = _limb_of(name, of_joint, rig)
             template_start, template_end = regions.limbs[parts[0]]
             template_way = template_end - template_start if len(parts) == 1 else template.mean(axis=0) - template_start
