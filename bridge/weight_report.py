@@ -9,17 +9,21 @@ import bpy
 import numpy as np
 
 from ..surface_features.errors import BadInputError
+from ..surface_features.heat import heat
 from ..surface_features.mesh import Float32
 from ..surface_features.quality_report import WeightQuality
 from .colours import point_attribute, write_colours
 
 REPORT, DOUBT = "surface_features_weights", "Weight Doubt"
-# Blue, green, yellow, red: what Weight Paint shows.
-_RAMP = np.array([(0.0, 0.1, 0.6), (0.0, 0.6, 0.4), (0.9, 0.8, 0.1), (0.9, 0.1, 0.05)], np.float32)
+_pictures: dict[int, bytes] = {}  # by the object's session_uid; a picture is too large to keep in the blend file
 
 
-def write_report(obj: bpy.types.Object, quality: WeightQuality, doubt: Float32) -> None:
-    """Keep the report in a custom property, and doubt (V,) 0…1 in the attribute *Weight Doubt*. Object Mode only."""
+def write_report(obj: bpy.types.Object, quality: WeightQuality, doubt: Float32, picture: bytes) -> None:
+    """Keep the report in a custom property, and doubt (V,) 0…1 in the attribute *Weight Doubt*. Object Mode only.
+
+    picture: a PNG file, kept for this session of Blender.
+    """
+    _pictures[obj.session_uid] = picture
     obj[REPORT] = json.dumps(quality.to_json())
     attribute = point_attribute(obj.data.attributes, DOUBT, "FLOAT")
     attribute.data.foreach_set("value", np.ascontiguousarray(doubt, np.float32))
@@ -31,6 +35,11 @@ def read_report(obj: bpy.types.Object) -> WeightQuality | None:
         return WeightQuality.from_json(json.loads(obj[REPORT]))
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def read_picture(obj: bpy.types.Object) -> bytes:
+    """The latest report's picture as a PNG file; nothing where it was made in another session."""
+    return _pictures.get(obj.session_uid, b"")
 
 
 def read_doubt(obj: bpy.types.Object) -> Float32:
@@ -48,11 +57,3 @@ def read_doubt(obj: bpy.types.Object) -> Float32:
 def show_doubt(obj: bpy.types.Object, doubt: Float32) -> None:
     """Colour the mesh from blue (sure) to red (doubtful)."""
     write_colours(obj, heat(doubt))
-
-
-def heat(values: Float32) -> Float32:
-    """(V, 3) colours of values 0…1."""
-    place = np.clip(values, 0, 1) * (len(_RAMP) - 1)
-    low = np.minimum(place.astype(int), len(_RAMP) - 2)
-    part = (place - low)[:, None]
-    return (_RAMP[low] * (1 - part) + _RAMP[low + 1] * part).astype(np.float32)

@@ -108,7 +108,8 @@ def plan_apply_model(
             share = np.ones(whole.own_count, np.float32)
             give_merged_skin([obj], found, Writing(bones, bones, bones, share, settings.weights), weights)
             doubt = np.asarray(results[0].arrays[f"doubt_{index}"], np.float32)[: whole.own_count]
-            write_report(obj, WeightQuality.from_json(results[0].info["quality"][index]), doubt)
+            picture = results[0].arrays[f"picture_{index}"].tobytes()
+            write_report(obj, WeightQuality.from_json(results[0].info["quality"][index]), doubt, picture)
         names = meshes[0].name if len(meshes) == 1 else f"{len(meshes)} meshes"
         return Outcome(f"{names}: weights of {len(bones)} bones by {path.name}.")
 

@@ -173,7 +173,8 @@ def _share(result: JobResult, index: int, count: int, options: WriteOptions) -> 
 def _judge(obj: bpy.types.Object, result: JobResult, index: int, count: int) -> list[str]:
     """Keep the quality report with the object; a warning where it is bad."""
     quality = WeightQuality.from_json(result.info["quality"][index])
-    write_report(obj, quality, np.asarray(result.arrays[f"doubt_{index}"], np.float32)[:count])
+    doubt = np.asarray(result.arrays[f"doubt_{index}"], np.float32)[:count]
+    write_report(obj, quality, doubt, result.arrays[f"picture_{index}"].tobytes())
     if quality.coverage < 0.5:
         warning = f"{obj.name}: only {quality.coverage:.0%} matched surely. Look at the worst vertices, or pin points."
         return [warning]

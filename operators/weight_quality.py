@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import bpy
@@ -12,9 +13,10 @@ from ..bridge.colours import show_colours, write_colours
 from ..bridge.report_file import write_report_file
 from ..bridge.scene import check_editable, object_mode
 from ..bridge.selection import select_vertices
-from ..bridge.weight_report import heat, read_doubt, read_report, show_doubt
+from ..bridge.weight_report import read_doubt, read_picture, read_report, show_doubt
 from ..surface_features.errors import BadInputError
-from ..surface_features.quality_report import WeightQuality, write_html
+from ..surface_features.heat import heat
+from ..surface_features.quality_report import write_html
 
 
 class SURFACE_FEATURES_OT_select_worst_vertices(bpy.types.Operator):
@@ -88,22 +90,23 @@ class SURFACE_FEATURES_OT_save_weight_report(bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        reports = [read_report(obj) for obj in context.view_layer.objects.selected if obj.type == "MESH"]
         try:
-            save_reports(Path(bpy.path.abspath(self.filepath)), [report for report in reports if report is not None])
+            save_reports(Path(bpy.path.abspath(self.filepath)), context.view_layer.objects.selected)
         except BadInputError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         return {"FINISHED"}
 
 
-def save_reports(path: Path, reports: list[WeightQuality]) -> None:
-    """Write a page, or JSON for a path that ends so. Raises `BadInputError`."""
+def save_reports(path: Path, objects: Iterable[bpy.types.Object]) -> None:
+    """Write the meshes' reports as a page, or as JSON for a path that ends so. Raises `BadInputError`."""
+    found = [(read_report(obj), read_picture(obj)) for obj in objects if obj.type == "MESH"]
+    reports = [(report, picture) for report, picture in found if report is not None]
     if not reports:
         raise BadInputError(
             "No selected mesh has a report: run Transfer Weights, select its targets and run again.", fault="no_report"
         )
-    write_report_file(path, [report.to_json() for report in reports], write_html(reports))
+    write_report_file(path, [report.to_json() for report, _ in reports], write_html(*zip(*reports, strict=True)))
 
 
 def _active_mesh(context: bpy.types.Context) -> bpy.types.Object:

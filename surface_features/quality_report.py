@@ -68,10 +68,10 @@ class WeightQuality:
         return told
 
 
-def write_html(reports: Sequence[WeightQuality]) -> str:
-    """A page without any other file: a table of the reports."""
+def write_html(reports: Sequence[WeightQuality], pictures: Sequence[bytes]) -> str:
+    """A page without any other file. pictures: a PNG file per report, or nothing."""
     sections = []
-    for report in reports:
+    for report, picture in zip(reports, pictures, strict=True):
         figures = report.to_json()
-        sections.append(Section(figures.pop("target"), figures))
+        sections.append(Section(figures.pop("target"), figures, picture))
     return write_page("Weight quality", sections)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import bpy
 
-from ...bridge.weight_report import read_report
 from ...properties import JobSettings, RigSettings, WriteOptions, job_settings
 from ...surface_features.errors import BadInputError
 from ...surface_features.rig_template import KINDS
@@ -86,8 +85,7 @@ def _weights(options: argparse.Namespace) -> None:
         plan = plan_apply_model(targets, armature, _settings(options), options.model, replace=options.replace)
     run_plan(plan)
     if options.report is not None:
-        reports = [read_report(obj) for obj in targets if obj.type == "MESH"]
-        save_reports(options.report, [report for report in reports if report is not None])
+        save_reports(options.report, targets)
     save_copy(options.out)
 
 

@@ -31,11 +31,14 @@ def transfer_weights(request: JobRequest, context: JobContext) -> Answer:
     skinning model is saved to (mode "regress"); model_file: a saved one instead of the source. Arrays pins_source_i and
     pins_target_i (N, 3): points of the source and of target i that belong together; selected_i (V,) bool with param
     soft_edge (the mesh's unit): also returns share_i, see `soft_selection`. Returns weights_i, confidence_i, doubt_i,
-    and info {bones, quality: one `WeightQuality` per target}.
+    picture_i (N,) uint8, a PNG file with the doubt from two sides, and info {bones, quality: one `WeightQuality` per
+    target}.
     """
+    from ..heat import heat
     from ..quality import measure_quality
     from ..transfer.bone_sides import bone_sides
     from ..transfer.merging import soft_selection
+    from ..views.strip import draw_around
 
     transfer = Transfer(request)
     arrays: dict[str, np.ndarray] = {}
@@ -50,6 +53,8 @@ def transfer_weights(request: JobRequest, context: JobContext) -> Answer:
             quality, doubt = measure_quality(target, skin, transfer.bones, sides, cycle_error)
         reports.append(quality.to_json())
         arrays |= {f"weights_{index}": skin.weights, f"confidence_{index}": skin.confidence, f"doubt_{index}": doubt}
+        with part.stage("draw"):
+            arrays[f"picture_{index}"] = draw_around(transfer.upright(target), heat(doubt))
         selected = request.arrays.get(f"selected_{index}")
         if selected is not None:
             width = float(request.params.get("soft_edge", 0.0))
@@ -122,6 +127,12 @@ class Transfer:
                 from ..transfer.model_file import save_skinning_model
 
                 save_skinning_model(Path(str(params["save_model"])), self._model)
+
+    def upright(self, mesh: TriangleMesh) -> TriangleMesh:
+        """The mesh with Z up."""
+        from ..features import to_z_up
+
+        return to_z_up(mesh, self._settings.up)
 
     def targets(self, context: JobContext) -> list[tuple[int, JobContext]]:
         return [

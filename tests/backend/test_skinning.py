@@ -221,7 +221,8 @@ def test_the_report_counts_what_is_wrong() -> None:
     assert worse[stray].min() > doubt[stray].max()
     assert bad.islands["Arm.L"] == 1
     assert WeightQuality.from_json(json.loads(json.dumps(bad.to_json()))) == bad
-    page = write_html([bad])
+    page = write_html([bad, good], [b"PNG", b""])
+    assert page.count("<img") == 1
     assert "Joined" in page
     assert "http" not in page
 

@@ -61,7 +61,8 @@ def test_match_finds_the_same_point_of_another_sphere(exact_features):  # noqa: 
 
 def test_weights_arrive_on_every_target_in_its_own_order(exact_features):  # noqa: F811
     result, _ = run("transfer_weights", transfer_arrays(), source_name="Ball", target_names=["Big", "Twin"])
-    assert set(result.arrays) == {f"{kind}_{index}" for kind in ("weights", "confidence", "doubt") for index in (0, 1)}
+    kinds = ("weights", "confidence", "doubt", "picture")
+    assert set(result.arrays) == {f"{kind}_{index}" for kind in kinds for index in (0, 1)}
     assert [report["unweighted"] for report in result.info["quality"]] == [0, 0]
     weights = result.arrays["weights_0"]
     assert weights.shape == (len(TARGET.vertices), 2)

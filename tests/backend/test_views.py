@@ -10,7 +10,7 @@ from surface_features.mesh import TriangleMesh
 from surface_features.views.cameras import close_ups, fibonacci_directions, look_from, place_cameras
 from surface_features.views.details import SPOTS, VIEWS, detail_views, find_spots, spot_vertices
 from surface_features.views.render import Raycaster, render_views
-from surface_features.views.strip import SIZE, draw_strip
+from surface_features.views.strip import SIZE, draw_around, draw_strip
 
 from .shapes import box, cross, icosphere
 
@@ -119,13 +119,30 @@ def test_visibility_knows_front_from_back():
     assert not visible[facing < -0.1].any()
 
 
+def read_png(file: np.ndarray) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(file.tobytes())).convert("RGB"))
+
+
 def test_a_strip_shows_every_state_of_every_body():
     ball = icosphere(3)
     stretched = TriangleMesh(ball.vertices * np.float32([1, 1, 2]), ball.faces)
-    picture = np.asarray(Image.open(io.BytesIO(draw_strip([[ball, stretched], [ball]]).tobytes())).convert("RGB"))
+    picture = read_png(draw_strip([[ball, stretched], [ball]]))
     assert picture.shape == (2 * SIZE, 2 * SIZE, 3)
     shown = picture.min(axis=2) < 200
     quarters = [shown[y : y + SIZE, x : x + SIZE].mean() for y in (0, SIZE) for x in (0, SIZE)]
     assert quarters[3] == 0
     assert quarters[1] > 1.5 * quarters[0] > 0.05  # one scale for all states of a body
     assert quarters[2] > quarters[0]
+
+
+def test_colours_are_shown_from_ahead_and_from_behind():
+    ball = icosphere(3)
+    ball.vertices[-1] = np.nan  # one bad vertex must not spoil the picture
+    red, blue = np.array([0.9, 0, 0]), np.array([0, 0, 0.9])
+    colours = np.where(ball.vertices[:, 1:2] < 0, red, blue).astype(np.float32)  # ahead is −Y
+    picture = read_png(draw_around(ball, colours)).astype(int)
+    assert picture.shape == (SIZE, 2 * SIZE, 3)
+    middle = slice(SIZE // 3, -SIZE // 3)
+    ahead, behind = picture[middle, :SIZE][:, middle], picture[middle, SIZE:][:, middle]
+    assert ahead[..., 0].mean() > 2 * ahead[..., 2].mean()
+    assert behind[..., 2].mean() > 2 * behind[..., 0].mean()

@@ -151,3 +151,4 @@ def test_the_report_is_kept_and_shows_where_to_look(tmp_path) -> None:
     (report,) = json.loads((tmp_path / "report.json").read_text())
     assert (report["target"], report["unweighted"], report["side_violations"]) == ("Stout", 0, 0)
     assert "Stout" in (tmp_path / "report.html").read_text()
+    assert "data:image/png;base64," in (tmp_path / "report.html").read_text()
