@@ -80,9 +80,11 @@ class Characters:
             positions, normals = _turn(positions, normals, rng)
         described = (features, whole["confidence"].astype(np.float32), positions, normals)
         count, evenly = len(whole["distances"]), int(whole["evenly"])
-        even = _choose(evenly, recipe.config.landmarks, rng, augment=augment)
-        finer = _choose(count - evenly, recipe.config.detail_landmarks, rng, augment=augment) + evenly
-        chosen = np.append(even, finer if count > evenly else _choose(evenly, len(finer), rng, augment=augment))
+        even, finer = np.arange(evenly), np.arange(evenly, count)
+        chosen = np.append(
+            _choose(even, recipe.config.landmarks, rng, augment=augment),
+            _choose(finer if len(finer) else even, recipe.config.detail_landmarks, rng, augment=augment),
+        )
         known = np.flatnonzero(whole["labels"] >= 0)
         if len(known) == 0:  # an object
             known = np.arange(len(whole["labels"]))
@@ -97,9 +99,10 @@ class Characters:
         )
 
 
-def _choose(count: int, wanted: int, rng: np.random.Generator, *, augment: bool) -> np.ndarray:
-    """(wanted,) of `count` landmarks that come farthest first, with repeats where there are fewer."""
-    among = rng.permutation(int(rng.integers(min(wanted, count), count + 1)) if augment else min(wanted, count))
+def _choose(landmarks: np.ndarray, wanted: int, rng: np.random.Generator, *, augment: bool) -> np.ndarray:
+    """(wanted,) of landmarks that come farthest first, with repeats where there are fewer."""
+    least = min(wanted, len(landmarks))
+    among = rng.permutation(landmarks[: int(rng.integers(least, len(landmarks) + 1)) if augment else least])
     return among[:wanted] if len(among) >= wanted else np.resize(among, wanted)
 
 
