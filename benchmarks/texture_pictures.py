@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pictures of transferred textures: `python -m benchmarks.texture_pictures --data DATA --out docs/images`.
 
-The knight's texture on a barbarian, a checker of letters on a held-out person, and another person painted from one
-render of the first, each beside where it came from.
+The knight's texture on a barbarian, a toy horse's colours on a horse statue, a checker of letters on a held-out person,
+and another person painted from one render of the first, each beside where it came from.
 """
 
 from __future__ import annotations
@@ -44,6 +44,18 @@ def read_character(path: Path) -> Any:
             bpy.data.objects.remove(obj)
     parts[0].name = path.stem
     return parts[0]
+
+
+def read_statue(path: Path) -> Any:
+    """An OBJ file as one object without materials and UV maps."""
+    import bpy
+
+    bpy.ops.wm.obj_import(filepath=str(path))
+    statue = bpy.context.selected_objects[0]
+    statue.data.materials.clear()
+    while statue.data.uv_layers:
+        statue.data.uv_layers.remove(statue.data.uv_layers[0])
+    return statue
 
 
 def plain_person(data: Path, seed: int, name: str, *, painted: bool) -> Any:
@@ -175,6 +187,9 @@ def main() -> None:
             )
             barbarian.data.materials.clear()
             show(knight, barbarian, options.out / "knight_on_barbarian.png", Path(folder))
+            horse = read_character(options.data.resolve() / "quaternius" / "animals" / "Horse.glb")
+            statue = read_statue(options.data.resolve() / "polyhaven" / "horse_statue_01_1k.obj")
+            show(horse, statue, options.out / "horse_statue.png", Path(folder))
             written, blank = [plain_person(options.data, seed, name, painted=painted)
                       for seed, name, painted in ((0, "Written", True), (1, "Blank", False))]  # fmt: skip
             show(written, blank, options.out / "letters_on_person.png", Path(folder))
