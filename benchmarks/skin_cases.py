@@ -209,14 +209,14 @@ def _human_transforms(model: HumanModel, person: Person, rotations: NDArray) -> 
 def _collapse(mesh: TriangleMesh, ratio: float) -> TriangleMesh:
     import bpy
 
-    from benchmarks.make_mpfb_pack import _evaluated
+    from training.remeshing import evaluated_surface
 
     data = bpy.data.meshes.new("many")
     data.from_pydata(mesh.vertices.tolist(), [], mesh.faces.tolist())
     obj = bpy.data.objects.new("many", data)
     bpy.context.scene.collection.objects.link(obj)
     obj.modifiers.new("collapse", "DECIMATE").ratio = ratio
-    made = TriangleMesh(*_evaluated(obj))
+    made = TriangleMesh(*evaluated_surface(obj))
     bpy.data.batch_remove([obj, data])
     return made
 

@@ -23,10 +23,10 @@ def voxel_remesh(mesh: TriangleMesh, voxel: float, vertices: int) -> TriangleMes
     bpy.context.scene.collection.objects.link(obj)
     voxels = obj.modifiers.new("voxels", "REMESH")
     voxels.mode, voxels.voxel_size = "VOXEL", voxel
-    made = _evaluated(obj)
+    made = evaluated_surface(obj)
     collapse = obj.modifiers.new("collapse", "DECIMATE")
     collapse.ratio = min(1.0, vertices / len(made[0]))
-    found = TriangleMesh(*_evaluated(obj))
+    found = TriangleMesh(*evaluated_surface(obj))
     bpy.data.objects.remove(obj)
     bpy.data.meshes.remove(data)
     return found
@@ -46,7 +46,7 @@ def remesh_labelled(mesh: Labelled, rng: np.random.Generator) -> Labelled:
     return Labelled(new.vertices, new.faces, np.where(known, mesh.labels[near[rows, best]], -1))
 
 
-def _evaluated(obj: object) -> tuple[np.ndarray, np.ndarray]:
+def evaluated_surface(obj: object) -> tuple[np.ndarray, np.ndarray]:
     """Vertices and triangles of a Blender object after its modifiers."""
     import bpy
 

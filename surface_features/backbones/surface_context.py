@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 OCTAVES = 4
-SLOPES = (0.0, 4.0, 12.0, 32.0)  # of a head's attention logits, per √area of distance
+SLOPES = (0.0, 4.0, 16.0, 64.0)  # of a head's attention logits, per √area of distance
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,11 @@ PAPER = 0.97
 def draw_strip(bodies: Sequence[Sequence[TriangleMesh]]) -> NDArray[np.uint8]:
     """A PNG file's bytes, (N,) uint8. bodies: states of each, Z up; all states of a body are drawn to one scale."""
     rows = []
-    for number, states in enumerate([list(map(_sound, states)) for states in bodies]):
-        half = max(_half_size(state, AHEAD) for state in states)
+    for number, states in enumerate(bodies):
+        subjects = [_Subject(state) for state in states]
+        half = max(subject.half_size(AHEAD) for subject in subjects)
         colour = COLOURS[number % len(COLOURS)]
-        rows.append(np.concatenate([_draw(state, AHEAD, half, colour) for state in states], axis=1))
+        rows.append(np.concatenate([subject.draw(AHEAD, half, colour) for subject in subjects], axis=1))
     width = max(row.shape[1] for row in rows)
     filled = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=PAPER) for row in rows]
     return _png(np.concatenate(filled))
@@ -35,38 +36,38 @@ def draw_strip(bodies: Sequence[Sequence[TriangleMesh]]) -> NDArray[np.uint8]:
 
 def draw_around(mesh: TriangleMesh, colours: Float32) -> NDArray[np.uint8]:
     """A PNG file's bytes, (N,) uint8: the mesh, Z up, in its vertices' colours (V, 3), from ahead and from behind."""
-    mesh = _sound(mesh)
-    half = max(_half_size(mesh, side) for side in (AHEAD, BEHIND))
-    return _png(np.concatenate([_draw(mesh, side, half, colours) for side in (AHEAD, BEHIND)], axis=1))
+    subject, sides = _Subject(mesh), (AHEAD, BEHIND)
+    half = max(subject.half_size(side) for side in sides)
+    return _png(np.concatenate([subject.draw(side, half, colours) for side in sides], axis=1))
 
 
-def _sound(mesh: TriangleMesh) -> TriangleMesh:
-    """The same mesh without what is nowhere: vertices that are no numbers, and their faces."""
-    sound = np.isfinite(mesh.vertices).all(axis=1)
-    return TriangleMesh(np.nan_to_num(mesh.vertices, posinf=0, neginf=0), mesh.faces[sound[mesh.faces].all(axis=1)])
+class _Subject:
+    """A mesh to be drawn, without what is nowhere: vertices that are no numbers, and their faces."""
 
+    def __init__(self, mesh: TriangleMesh) -> None:
+        sound = np.isfinite(mesh.vertices).all(axis=1)
+        faces = mesh.faces[sound[mesh.faces].all(axis=1)]
+        self._mesh = TriangleMesh(np.nan_to_num(mesh.vertices, posinf=0, neginf=0), faces)
+        self._raycaster = Raycaster(self._mesh)
+        seen = np.zeros(len(mesh.vertices), bool)
+        seen[faces] = True
+        self._points = self._mesh.vertices[seen]
 
-def _corners(mesh: TriangleMesh, side: Float32) -> Float32:
-    """(N, 3) all that can be seen, in the frame of a camera that stands there."""
-    return mesh.vertices[mesh.faces.reshape(-1)] @ look_from(side)[0].T
+    def half_size(self, side: Float32) -> float:
+        """Half the width of the square picture that shows all of the mesh from this side."""
+        place = self._points @ look_from(side)[0].T
+        return max(float(np.ptp(place[:, :2], axis=0).max()) / 2 * 1.08, 1e-12)
 
-
-def _half_size(mesh: TriangleMesh, side: Float32) -> float:
-    """Half the width of the square picture that shows all of the mesh from this side."""
-    place = _corners(mesh, side)
-    return max(float(np.ptp(place[:, :2], axis=0).max()) / 2 * 1.08, 1e-12)
-
-
-def _draw(mesh: TriangleMesh, side: Float32, half: float, colours: Float32) -> Float32:
-    """(SIZE, SIZE, 3) 0…1. colours: (3,), or (V, 3) of the vertices."""
-    rotation = look_from(side)
-    place = _corners(mesh, side)
-    centre = ((place.min(axis=0) + place.max(axis=0)) / 2 @ rotation[0])[None].astype(np.float32)
-    seen = Raycaster(mesh).view(Cameras(rotation, centre, np.array([half], np.float32)), 0, SIZE)
-    face, bary = seen.face_ids[0], seen.bary[0]
-    own = colours if colours.ndim == 1 else np.einsum("hwk,hwkc->hwc", bary, colours[mesh.faces[face]])
-    light = np.clip(seen.normals[0] @ (LIGHT / np.linalg.norm(LIGHT)), 0, 1)
-    return np.where(face[..., None] >= 0, (0.35 + 0.65 * light)[..., None] * own, PAPER).astype(np.float32)
+    def draw(self, side: Float32, half: float, colours: Float32) -> Float32:
+        """(SIZE, SIZE, 3) 0…1. colours: (3,), or (V, 3) of the vertices."""
+        rotation = look_from(side)
+        place = self._points @ rotation[0].T
+        centre = ((place.min(axis=0) + place.max(axis=0)) / 2 @ rotation[0])[None].astype(np.float32)
+        seen = self._raycaster.view(Cameras(rotation, centre, np.array([half], np.float32)), 0, SIZE)
+        face, bary = seen.face_ids[0], seen.bary[0]
+        own = colours if colours.ndim == 1 else np.einsum("hwk,hwkc->hwc", bary, colours[self._mesh.faces[face]])
+        light = np.clip(seen.normals[0] @ (LIGHT / np.linalg.norm(LIGHT)), 0, 1)
+        return np.where(face[..., None] >= 0, (0.35 + 0.65 * light)[..., None] * own, PAPER).astype(np.float32)
 
 
 def _png(pixels: Float32) -> NDArray[np.uint8]:
