@@ -60,7 +60,10 @@ def test_a_large_mesh_is_lifted_onto_fewer_vertices(mesh, features, monkeypatch)
     fewer = compute_features(mesh, SETTINGS)
     assert fewer.values.shape == features.values.shape
     assert np.allclose(np.linalg.norm(fewer.values, axis=1), 1, atol=1e-4)
-    assert likeness(fewer, features) > 0.97
+    same_place = mesh.vertices[(fewer.values @ features.values.T).argmax(axis=1)]
+    off = np.linalg.norm(same_place - mesh.vertices, axis=1) / np.ptp(mesh.vertices[:, 2])
+    assert off.mean() < 0.008
+    assert (off > 0.05).mean() < 0.02
 
 
 @pytest.mark.parametrize("scale", [1e-6, 100.0, 1e6])
