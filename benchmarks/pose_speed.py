@@ -17,7 +17,7 @@ from surface_features.engine import JobRequest, SubprocessEngine
 from surface_features.settings import FeatureSettings
 
 from .skin_speed import MEMORY_LIMIT_MB
-from .speed import RESOLUTIONS, limit_cores, tell, tell_stages
+from .speed import RESOLUTIONS, limit_cores, tell, tell_memory, tell_stages
 
 FRAMES = 100
 POSE_S, KEY_S, LARGE_KEY_S, CLIP_S = 3.0, 4.0, 20.0, 30.0
@@ -76,8 +76,7 @@ def main() -> None:
                 result = engine.submit(request).result(timeout_s=600)
                 tell(f"{len(target.vertices):,} vertices, {name}", result.info["timings"]["total"], limit_s, "s")
                 tell_stages(result.info["timings"])
-        peak = engine.submit(JobRequest("ping")).result().info["peak_memory_mb"]
-        tell("the worker's peak memory", float(peak), MEMORY_LIMIT_MB, "MB")
+        tell_memory(engine, MEMORY_LIMIT_MB)
     finally:
         engine.close()
 

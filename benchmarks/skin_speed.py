@@ -15,7 +15,7 @@ from examples.characters import HumanoidSpec, build_humanoid, pose_character, ra
 from surface_features.engine import JobRequest, SubprocessEngine
 from surface_features.settings import FeatureSettings
 
-from .speed import limit_cores, tell, tell_stages
+from .speed import limit_cores, tell, tell_memory, tell_stages
 
 RUNS = 3
 # Lattice resolution, least vertices, limit in seconds.
@@ -68,8 +68,7 @@ def main() -> None:
                 vertices = len(best.arrays["weights_0"])
                 tell(f"{vertices:,} vertices, of {count:,}", best.info["timings"]["total"], limit_s, "s")
                 tell_stages(best.info["timings"])
-            peak = engine.submit(JobRequest("ping")).result().info["peak_memory_mb"]
-            tell("the worker's peak memory", float(peak), MEMORY_LIMIT_MB, "MB")
+            tell_memory(engine, MEMORY_LIMIT_MB)
         finally:
             engine.close()
 

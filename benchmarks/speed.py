@@ -54,6 +54,12 @@ def tell(label: str, value: float, limit: float, unit: str) -> None:
     print(f"{label:32s}{value:10,.2f} {unit:3s} limit {limit:8,.2f} {unit:3s} {verdict}", flush=True)
 
 
+def tell_memory(engine: SubprocessEngine, limit_mb: float) -> None:
+    """The most memory the worker ever had."""
+    peak = engine.submit(JobRequest("ping")).result().info["peak_memory_mb"]
+    tell("the worker's peak memory", float(peak), limit_mb, "MB")
+
+
 def tell_stages(timings: Mapping[str, Any]) -> None:
     for stage, seconds in timings.items():
         if stage != "total":
@@ -89,8 +95,7 @@ def main() -> None:
             tell(
                 "10,000 vertices, cached", min(timed(engine, mesh, folder)[0] for _ in range(RUNS)), CACHED_LIMIT_S, "s"
             )
-        peak = engine.submit(JobRequest("ping")).result().info["peak_memory_mb"]
-        tell("the worker's peak memory", float(peak), MEMORY_LIMIT_MB, "MB")
+        tell_memory(engine, MEMORY_LIMIT_MB)
     finally:
         engine.close()
 

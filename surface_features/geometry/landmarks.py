@@ -49,7 +49,7 @@ def place_landmarks(
     """
     from scipy.sparse.csgraph import dijkstra
 
-    area = _vertex_areas(mesh)
+    area = vertex_areas(mesh)
     candidates = _candidates(mesh, area, count, seed)
     vertices = candidates[farthest_points(mesh.vertices[candidates], count, seed)].astype(np.int32)
     if details is not None and more:
@@ -66,7 +66,7 @@ def place_landmarks(
     return Landmarks(vertices, nearest, (dijkstra(graph, directed=False) / unit).astype(np.float32))
 
 
-def _vertex_areas(mesh: TriangleMesh) -> NDArray[np.float64]:
+def vertex_areas(mesh: TriangleMesh) -> NDArray[np.float64]:
     """(V,) three times the area that belongs to each vertex."""
     corner_area = np.repeat(mesh.face_areas.astype(np.float64), 3)
     return np.bincount(mesh.faces.reshape(-1), corner_area, len(mesh.vertices)).astype(np.float64)
