@@ -30,6 +30,8 @@ PARTS = {  # of a region's first name: the parts that all families share (`train
     "upperarm": "fore_upper", "lowerarm": "fore_lower", "hand": "fore_end", "fingers": "fore_end", "thumb": "fore_end",
     "thigh": "hind_upper", "calf": "hind_lower", "foot": "hind_end", "ball": "hind_end", "ear": "head",
     "foreleg.0": "fore_upper", "foreleg.1": "fore_lower", "foreleg.2": "fore_end", "foreleg.3": "fore_end",
+    "foreleg.4": "fore_end", "hindleg.4": "hind_end", "torso.0": "hips", "torso.1": "hips", "torso.2": "chest",
+    "torso.3": "chest", "torso.4": "neck", "torso.5": "neck", "torso.6": "neck",
     "hindleg.0": "hind_upper", "hindleg.1": "hind_lower", "hindleg.2": "hind_end", "hindleg.3": "hind_end",
 }  # fmt: skip
 MIDDLE_PARTS = ("hips", "chest")

@@ -15,10 +15,12 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
+from surface_features.geometry.components import vertex_components, weld
+
 from .dressing import Labelled
 from .humans import HumanModel, to_z_up
 from .procedural import joint_of_bone
-from .quadrupeds import GRIDS, AnimalModel, AnimalPose, AnimalSpec
+from .quadrupeds import GRIDS, AnimalModel
 
 # What a set's bones are called on the template; several of one side by side are one region.
 MEN = {
@@ -33,16 +35,21 @@ KAYKIT = {
     "head": "neck head", "upperleg": "thigh", "lowerleg": "calf", "foot": "foot", "toes": "ball",
 }  # fmt: skip
 BEASTS = {
-    "Body": "torso", "Back": "torso", "Torso": "torso", "Neck": "torso", "Head": "head", "Ear": "ear", "Tail": "tail",
-    "FrontShoulder": "foreleg.0", "FrontUpperLeg": "foreleg.1", "FrontLowerLeg": "foreleg.2", "FF": "foreleg.3",
-    "BackShoulder": "torso", "BackLeg": "hindleg.0", "BackUpperLeg": "hindleg.1", "BackLowerLeg": "hindleg.2",
-    "FFB": "hindleg.3",
+    "Back": "torso.0", "BackShoulder": "torso.0", "Torso": "torso.1", "Torso2": "torso.2", "Torso3": "torso.3",
+    "Neck1": "torso.4", "Neck2": "torso.5", "Neck3": "torso.6", "Head": "head", "Ear": "ear", "Tail": "tail",
+    "FrontShoulder": "foreleg.0", "FrontUpperLeg": "foreleg.1", "FrontLowerLeg": "foreleg.2",
+    "IKFrontLeg": "foreleg.3", "FF": "foreleg.4", "BackLeg": "hindleg.0", "BackUpperLeg": "hindleg.1",
+    "BackLowerLeg": "hindleg.2", "IKBackLeg": "hindleg.3", "FFB": "hindleg.4",
     # the dog of dm_control
-    "torso": "torso", "pelvis": "torso", "L_": "torso", "C_": "torso", "scapula": "torso", "skull": "head",
-    "jaw": "head", "Ca_": "tail", "upper_arm": "foreleg.0", "lower_arm": "foreleg.1 foreleg.2", "hand": "foreleg.3",
-    "hand_anchor": "foreleg.3", "finger": "foreleg.3", "upper_leg": "hindleg.0", "lower_leg": "hindleg.1",
-    "foot": "hindleg.2", "foot_anchor": "hindleg.3", "toe": "hindleg.3",
+    "pelvis": "torso.0", "L_": "torso.1", "torso": "torso.2 torso.3", "scapula": "torso.2 torso.3",
+    "C_": "torso.4 torso.5 torso.6", "skull": "head", "jaw": "head", "Ca_": "tail", "upper_arm": "foreleg.0",
+    "lower_arm": "foreleg.1 foreleg.2", "hand": "foreleg.3", "hand_anchor": "foreleg.3", "finger": "foreleg.4",
+    "upper_leg": "hindleg.0", "lower_leg": "hindleg.1", "foot": "hindleg.2", "foot_anchor": "hindleg.3",
+    "toe": "hindleg.3 hindleg.4",
 }  # fmt: skip
+TORSO_CUTS = (0.25, 0.37, 0.5, 0.58, 0.7, 0.82, 0.95)  # of its rings: where each region of the torso ends
+FIRST_NECK = 4  # and those that follow
+LEG_CUTS = (0.25, 0.5, 0.75, 0.875, 1.0)
 SPREADS = {
     "upperarm": 40, "upperleg": 30, "frontshoulder": 18, "backleg": 22, "upper_arm": 18, "upper_leg": 22, "l_": 3,
     "c_": 6, "ca_": 5, "jaw": 4,
@@ -53,7 +60,8 @@ HINGES = {
 }  # fmt: skip
 SETS = {"men": MEN, "kaykit": KAYKIT, "beasts": BEASTS}
 FINGERS = {"Index": "index", "Middle": "middle", "Ring": "ring", "Pinky": "pinky"}  # labelled one by one
-UNPAIRED = frozenset({"torso"})  # regions that bones of either side move
+UNPAIRED = "torso"  # what regions are called that bones of either side move
+WELD = 1e-4  # of the extent
 SMALLEST = 12  # vertices of a region that can be placed along its bone
 
 
@@ -103,8 +111,8 @@ class RigSource:
 def region_of_joint(joint: str, names: dict[str, str]) -> str | None:
     """`Index3.L` → `fingers.L`; None for controls that move no part."""
     stem, dot, side = joint.partition(".")
-    region = names.get(stem.rstrip("0123456789"))
-    if region is None or not dot or region in UNPAIRED:
+    region = names.get(stem, names.get(stem.rstrip("0123456789")))
+    if region is None or not dot or region.startswith(UNPAIRED):
         return region
     parts = region.split()
     return " ".join(part if part.endswith((".L", ".R")) else f"{part}.{side.upper()}" for part in parts)
@@ -143,26 +151,34 @@ def human_regions(model: HumanModel) -> Regions:
 
 
 def animal_regions(model: AnimalModel, first_label: int) -> Regions:
-    """Of an animal that stands without horns and trunk; legs in four segments."""
-    torso, head = ((1 / count,) * count for count in model.net_counts)
-    places, _ = model.build(AnimalSpec(torso, head), AnimalPose())
+    """Of the animal that stands for all, without its trunk; torso and legs in segments."""
+    places = model.template()[0].astype(np.float64)
     members: dict[str, np.ndarray] = {}
+    lines: dict[str, np.ndarray] = {}
     for name, rows in model.part_slices.items():
+        (rings, around), own = GRIDS[name], np.arange(rows.start, rows.stop)
         stem, _, side = name.partition(".")
-        own = np.arange(rows.start, rows.stop)
-        if stem in ("foreleg", "hindleg"):
-            segment = np.minimum(np.repeat(np.arange(GRIDS[name][0]), GRIDS[name][1]) * 4 // (GRIDS[name][0] - 1), 3)
-            members |= {f"{stem}.{number}.{side}": own[segment == number] for number in range(4)}
-        elif stem not in ("horn", "trunk"):
-            members[name] = own
-    tail = places[members["tail"]].reshape(*GRIDS["tail"], 3).mean(axis=1)
-    return Regions(places.astype(np.float64), members, first_label, {"tail": tail[[0, -1]].astype(np.float64)})
+        line = places[own].reshape(rings, around, 3).mean(axis=1)
+        cuts = {"torso": TORSO_CUTS, "foreleg": LEG_CUTS, "hindleg": LEG_CUTS}.get(stem)
+        if cuts is None:
+            members |= {} if stem == "trunk" else {name: own}
+            lines |= {name: line[[0, -1]]} if stem == "tail" else {}
+            continue
+        segment = np.searchsorted(cuts, np.arange(rings) / (rings - 1))
+        for number in range(len(cuts)):
+            part = f"{stem}.{number}" + (f".{side}" if side else "")
+            members[part] = own[np.repeat(segment == number, around)]
+            if stem == "torso" and number >= FIRST_NECK:
+                lines[part] = line[segment == number][[0, -1]]
+    return Regions(places, members, first_label, lines)
 
 
 def label_rig(rig: Mapping[str, np.ndarray], names: dict[str, str], regions: Regions) -> np.ndarray:
     """(V,) int64 label of every vertex of a file of `training.read_rigs`, −1 where its strongest bone has no region."""
     of_joint = [region_of_joint(joint, names) or "" for joint in rig["joints"].tolist()]
-    region = np.array(of_joint)[rig["weights"].argmax(axis=1)]
+    region = np.array(of_joint)[rig["weights"].argmax(axis=1)].astype("<U64")
+    if "horn.L" in regions.members:
+        _name_horns(region, rig)
     labels = np.full(len(region), -1, np.int64)
     for name in np.unique(region):
         parts = [part for part in name.split() if part in regions.members]
@@ -179,6 +195,17 @@ def label_rig(rig: Mapping[str, np.ndarray], names: dict[str, str], regions: Reg
             points, template = _along_one_axis(points - start, way, template - template_start, template_way)
         labels[rows] = regions.first_label + own[_place(points, template)]
     return labels
+
+
+def _name_horns(region: np.ndarray, rig: Mapping[str, np.ndarray]) -> None:
+    """Call what is stuck on a head, antlers for one, horns, in place."""
+    vertices = rig["vertices"]
+    welded = weld(vertices / np.ptp(vertices), WELD)[0]
+    piece = vertex_components(welded[rig["faces"]].astype(np.int32), int(welded.max()) + 1)[welded]
+    whole = np.bincount(piece).argmax()
+    for number in np.unique(piece[(region == "head") & (piece != whole)]):
+        own = (piece == number) & (region == "head")
+        region[own] = "horn.L" if vertices[own, 0].mean() > 0 else "horn.R"
 
 
 def _limb_of(region: str, of_joint: list[str], rig: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:

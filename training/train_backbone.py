@@ -30,8 +30,8 @@ from .render_shards import IMAGE_SIZE, VIEWS_PER_CHARACTER
 from .template import Template, add_to_anchors, load_template
 
 SHARES = {  # of a batch's labelled pictures
-    "people": 0.4, "procedural": 0.08, "chibi": 0.1, "animals": 0.24, "men": 0.06, "kaykit": 0.04, "beasts": 0.08,
-    "remeshed": 0.08,
+    "people": 0.34, "procedural": 0.08, "chibi": 0.1, "animals": 0.22, "men": 0.07, "kaykit": 0.05, "beasts": 0.12,
+    "remeshed": 0.1,
 }  # fmt: skip
 
 
