@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from .features import Features
 from .map_smoothing import smooth_map
 from .mesh import Float32, Int32, TriangleMesh
 from .progress import JobContext
+
+if TYPE_CHECKING:
+    import torch
 
 MAX_CANDIDATES = 25_000
 CHUNK = 2048
@@ -151,52 +155,73 @@ def _refine_on_faces(
     values: Float32, target: TriangleMesh, target_values: Float32, vertex: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The most alike point of the faces around `vertex` (V,): face (V,), bary (V, 3), cosine (V,)."""
-    faces, slots = _faces_around(target)
+    import torch
+
+    corners, slots = _corners_around(target)
     count = slots[vertex + 1] - slots[vertex]
+    goals = torch.from_numpy(target_values)
+    sides = _squared_sides(target.faces, goals)
+    apart = torch.from_numpy(values) - goals[torch.from_numpy(vertex)]
+    start = (apart * apart).sum(dim=1).numpy()
     best = np.full(len(values), np.inf)
     face, bary = np.zeros(len(values), np.int64), np.zeros((len(values), 3))
     for turn in range(int(count.max())):
         rows = np.flatnonzero(count > turn)
-        own = faces[slots[vertex[rows]] + turn]
-        corners = target_values[target.faces[own]]
-        weights = _closest_barycentric(values[rows], corners)
-        gap = ((np.einsum("rc,rcd->rd", weights, corners) - values[rows]) ** 2).sum(axis=1)
+        own, corner = np.divmod(corners[slots[vertex[rows]] + turn], 3)
+        order = (corner[:, None] + np.arange(3)) % 3  # the vertex itself, then the other two
+        ring = target.faces[own[:, None], order]
+        far = apart if len(rows) == len(apart) else apart[torch.from_numpy(rows)]
+        a, b, c = (goals[torch.from_numpy(column)] for column in ring.T)
+        towards = ((far * (other - a)).sum(dim=1).numpy() for other in (b, c))
+        weights, gap = _closest_in_triangle(start[rows], *towards, *sides[own[:, None], order].T)
         better = gap < best[rows]
-        best[rows[better]] = gap[better]
-        face[rows[better]], bary[rows[better]] = own[better], weights[better]
+        kept = rows[better]
+        best[kept], face[kept] = gap[better], own[better]
+        bary[kept[:, None], order[better]] = weights[better]
     return face, bary, 1 - best / 2
 
 
-def _faces_around(mesh: TriangleMesh) -> tuple[np.ndarray, np.ndarray]:
-    """Faces grouped by vertex: `faces[slots[v]:slots[v + 1]]` are the faces around v."""
+def _corners_around(mesh: TriangleMesh) -> tuple[np.ndarray, np.ndarray]:
+    """Corners (3 · face + which) grouped by vertex: `corners[slots[v]:slots[v + 1]]` are those at v."""
     order = np.argsort(mesh.faces.reshape(-1), kind="stable")
     slots = np.concatenate([[0], np.cumsum(np.bincount(mesh.faces.reshape(-1), minlength=len(mesh.vertices)))])
-    return order // 3, slots
+    return order, slots
 
 
-def _closest_barycentric(points: Float32, corners: Float32) -> np.ndarray:
-    """Barycentric (R, 3) of the point of each triangle (R, 3, D) closest to each point (R, D), in any dimension.
+def _squared_sides(faces: Int32, values: torch.Tensor) -> np.ndarray:
+    """(F, 3) squared lengths of every triangle's sides from its corners 0, 1 and 2 to the next. values: (V, D)."""
+    import torch
 
-    Inside: the projection. Outside: the closest of the three edges' clamped projections.
-    """
-    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
-    ab, ac, ap = b - a, c - a, points - a
-    aa, bb, cc = (ab * ab).sum(1), (ab * ac).sum(1), (ac * ac).sum(1)
-    d1, d2 = (ap * ab).sum(1), (ap * ac).sum(1)
-    determinant = aa * cc - bb * bb
-    safe = np.where(determinant > 1e-12, determinant, 1.0)
-    v, w = (cc * d1 - bb * d2) / safe, (aa * d2 - bb * d1) / safe
-    result = np.stack([1 - v - w, v, w], axis=1)
-    outside = np.flatnonzero((determinant <= 1e-12) | (result < 0).any(axis=1))
-    nearest = np.full(len(outside), np.inf)
-    for first, second in ((0, 1), (1, 2), (2, 0)):
-        start, way = corners[outside, first], corners[outside, second] - corners[outside, first]
-        length = np.maximum((way * way).sum(1), 1e-20)
-        share = np.clip(((points[outside] - start) * way).sum(1) / length, 0, 1)
-        gap = ((start + share[:, None] * way - points[outside]) ** 2).sum(1)
-        better = gap < nearest
-        nearest[better] = gap[better]
-        edge = np.zeros((int(better.sum()), 3))
-        edge[:, first], edge[:, second] = 1 - share[better], share[better]
-        result[outside[better]] = edge
+    result = np.empty((len(faces), 3), np.float32)
+    for first in range(0, len(faces), CHUNK * 16):
+        corners = values[torch.from_numpy(faces[first : first + CHUNK * 16].astype(np.int64))]
+        result[first : first + CHUNK * 16] = ((corners.roll(-1, dims=1) - corners) ** 2).sum(dim=2).numpy()
     return result
+
+
+def _closest_in_triangle(
+    start: np.ndarray, to_b: np.ndarray, to_c: np.ndarray, ab: np.ndarray, bc: np.ndarray, ca: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Barycentric (R, 3) and squared distance (R,) of each triangle's point closest to a point p, in any dimension.
+
+    start: |p − a|². to_b, to_c: (p − a)·(b − a) and (p − a)·(c − a). ab, bc, ca: the squared lengths of the sides.
+    Inside: the projection. Outside: the closest of the three sides' clamped projections.
+    """
+    dot = (ab + ca - bc) / 2  # (b − a)·(c − a)
+
+    def squared(v: np.ndarray, w: np.ndarray) -> np.ndarray:
+        return start - 2 * (v * to_b + w * to_c) + v * v * ab + 2 * v * w * dot + w * w * ca
+
+    determinant = ab * ca - dot * dot
+    safe = np.where(determinant > 1e-12, determinant, 1.0)
+    v, w = (ca * to_b - dot * to_c) / safe, (ab * to_c - dot * to_b) / safe
+    inside = (determinant > 1e-12) & (v >= 0) & (w >= 0) & (v + w <= 1)
+    on_ab = np.clip(to_b / np.maximum(ab, 1e-20), 0, 1)
+    on_ca = np.clip(to_c / np.maximum(ca, 1e-20), 0, 1)
+    on_bc = np.clip((to_c - to_b - dot + ab) / np.maximum(bc, 1e-20), 0, 1)
+    none = np.zeros_like(on_ab)
+    sides_v, sides_w = np.stack([on_ab, none, 1 - on_bc]), np.stack([none, on_ca, on_bc])
+    nearest = squared(sides_v, sides_w).argmin(axis=0)[None]
+    v = np.where(inside, v, np.take_along_axis(sides_v, nearest, axis=0)[0])
+    w = np.where(inside, w, np.take_along_axis(sides_w, nearest, axis=0)[0])
+    return np.stack([1 - v - w, v, w], axis=1), np.maximum(squared(v, w), 0)

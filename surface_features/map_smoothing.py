@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .geometry.closest import closest_points
+from .geometry.coarse import coarsen
 from .geometry.laplacian import robust_laplacian
 from .mesh import Float32, Int32, TriangleMesh
 from .preflight import preflight
@@ -15,6 +16,7 @@ Float64 = NDArray[np.float64]
 
 REACH = 0.03  # of the source's √area
 MOST_STEPS = 30
+MOST_VERTICES = 30_000  # a finer mesh is diffused on about so many
 TEAR = 0.05  # of the target's √area: neighbours whose matches lie this far apart hardly pull at each other
 FARTHEST = 0.05  # of the target's √area: a point that was pulled this far off the surface stays where it was
 
@@ -34,14 +36,26 @@ def smooth_map(
     unit = float(np.sqrt(target.face_areas[usable].sum(dtype=np.float64)))
     if not unit > 0:
         return face, bary, np.zeros(len(face), bool)
-    diffused = _diffuse(checked.proxy, points[checked.artist_vertex], unit)[checked.proxy_vertex]
+    diffuse = _diffuse if len(checked.proxy.vertices) <= MOST_VERTICES else _diffuse_coarsely
+    diffused = diffuse(checked.proxy, points[checked.artist_vertex], unit)[checked.proxy_vertex]
     surface = TriangleMesh(target.vertices, target.faces[usable], target.name)
     new_face, new_bary, distance = closest_points(surface, diffused.astype(np.float32))
     return np.flatnonzero(usable)[new_face].astype(np.int32), new_bary, distance < FARTHEST * unit
 
 
+def _diffuse_coarsely(mesh: TriangleMesh, points: Float64, unit: float) -> Float64:
+    """`_diffuse` on a coarse mesh: every vertex is moved as its surroundings are."""
+    coarse = coarsen(mesh, MOST_VERTICES)
+    size = np.bincount(coarse.of_vertex)[:, None]
+    middle = np.stack([np.bincount(coarse.of_vertex, weights=axis) for axis in points.T], axis=1) / size
+    moved = (_diffuse(coarse.mesh, middle, unit) - middle).astype(np.float32)
+    return points + coarse.at(moved.T, np.arange(len(points))).T
+
+
 def _diffuse(mesh: TriangleMesh, points: Float64, unit: float) -> Float64:
     """(P, 3) points over a mesh's vertices after explicit steps of robust diffusion. unit: the target's √area."""
+    from scipy.sparse import csr_array
+
     weights = robust_laplacian(mesh)[0].tocoo()
     off_diagonal = (weights.row != weights.col) & (weights.data > 0)
     start, end, weight = weights.row[off_diagonal], weights.col[off_diagonal], weights.data[off_diagonal]
@@ -51,9 +65,10 @@ def _diffuse(mesh: TriangleMesh, points: Float64, unit: float) -> Float64:
     degree = np.maximum(np.bincount(start, weights=weight, minlength=count), 1e-12)[:, None]
     length = float(np.linalg.norm(mesh.vertices[start] - mesh.vertices[end], axis=1).mean())
     reach = REACH * float(np.sqrt(mesh.face_areas.sum(dtype=np.float64)))
+    pulling = csr_array((weight, (start, end)), shape=(count, count))
+    start, end, weight = np.repeat(np.arange(count), np.diff(pulling.indptr)), pulling.indices, pulling.data.copy()
     for _ in range(min(round(2 * (reach / max(length, 1e-12)) ** 2), MOST_STEPS)):
         apart = points[end] - points[start]
-        pull = weight * np.exp(-((np.linalg.norm(apart, axis=1) / (TEAR * unit)) ** 2))
-        moved = [np.bincount(start, weights=pull * apart[:, axis], minlength=count) for axis in range(3)]
-        points = points + np.stack(moved, axis=1) / degree / 2
+        pulling.data = weight * np.exp(-np.einsum("ei,ei->e", apart, apart) / (TEAR * unit) ** 2)
+        points = points + (pulling @ points - pulling.sum(axis=1)[:, None] * points) / degree / 2
     return points

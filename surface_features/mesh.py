@@ -48,6 +48,12 @@ class TriangleMesh:
         return np.linalg.norm(self._face_cross, axis=1) / 2
 
     @cached_property
+    def vertex_areas(self) -> NDArray[np.float64]:
+        """(V,) float64 a third of the area of the faces around each vertex; zero where it has none."""
+        shares = np.repeat(self.face_areas.astype(np.float64) / 3, 3)
+        return np.bincount(self.faces.reshape(-1), shares, len(self.vertices)).astype(np.float64)
+
+    @cached_property
     def face_normals(self) -> Float32:
         """(F, 3) float32 unit normals; zero for degenerate faces."""
         length = np.linalg.norm(self._face_cross, axis=1, keepdims=True)
@@ -64,6 +70,14 @@ class TriangleMesh:
                 )
         length = np.linalg.norm(total, axis=1, keepdims=True)
         return np.divide(total, length, out=np.zeros_like(total), where=length > 0).astype(np.float32)
+
+    @cached_property
+    def edges(self) -> Int32:
+        """(E, 2) int32 the vertices of every edge, the lower one first, each edge once."""
+        start, end = self.faces.reshape(-1).astype(np.int64), self.faces[:, [1, 2, 0]].reshape(-1)
+        count = len(self.vertices)
+        key = np.unique(np.minimum(start, end) * count + np.maximum(start, end))
+        return np.stack([key // max(count, 1), key % max(count, 1)], axis=1).astype(np.int32)
 
     @cached_property
     def _face_cross(self) -> Float32:

@@ -25,7 +25,7 @@ from scipy.spatial import cKDTree
 
 from surface_features.errors import BadInputError
 from surface_features.features import compute_features
-from surface_features.geometry.landmarks import place_landmarks, vertex_areas
+from surface_features.geometry.landmarks import place_landmarks
 from surface_features.lifting import Lifted
 from surface_features.mesh import TriangleMesh
 from surface_features.preflight import preflight
@@ -79,7 +79,7 @@ def sample_points(
     details = spot_vertices(find_spots(proxy, DETAIL_ZOOM))
     seed = int(rng.integers(2**31))
     landmarks = place_landmarks(proxy, LANDMARKS, seed, details=details, more=DETAIL_LANDMARKS)
-    area = vertex_areas(proxy)
+    area = proxy.vertex_areas
     chance = area / area.sum()
     chance[details] += DETAIL_SHARE * chance[details] / max(float(chance[details].sum()), 1e-9)
     drawn = rng.choice(len(area), OTHERS, p=chance / chance.sum())

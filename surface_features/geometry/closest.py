@@ -57,10 +57,11 @@ class _Best:
         while len(open_queries):
             still_open = []
             for part in np.array_split(open_queries, -(-len(open_queries) * candidates // MAX_PAIRS)):
-                reach = np.sqrt(self.squared[part]) + radius
-                away, index = tree.query(self.queries[part], candidates)
-                away, index = away.reshape(len(part), -1)[:, seen:], index.reshape(len(part), -1)[:, seen:]
-                self._measure(part, faces[index], away <= reach[:, None])
+                away, index = tree.query(self.queries[part], candidates, workers=-1)
+                away, index = away.reshape(len(part), -1), index.reshape(len(part), -1)
+                for turn in range(seen, candidates):
+                    worth = np.flatnonzero(away[:, turn] - radius <= np.sqrt(self.squared[part]))
+                    self._measure(part[worth], faces[index[worth, turn]])
                 unseen_may_be_nearer = away[:, -1] - radius <= np.sqrt(self.squared[part])
                 still_open.append(part[unseen_may_be_nearer])
             if candidates == len(faces):
@@ -68,21 +69,15 @@ class _Best:
             open_queries = np.concatenate(still_open)
             seen, candidates = candidates, min(candidates * 4, len(faces))
 
-    def _measure(self, queries: Int64, faces: Int64, worth: NDArray[np.bool_]) -> None:
-        row, column = np.nonzero(worth)
-        if len(row) == 0:
-            return
-        face = faces[row, column]
-        triangles = self.triangles[face]
-        bary = closest_barycentrics(triangles, self.queries[queries[row]])
-        nearest = np.einsum("nc,nci->ni", bary, triangles)
-        squared = ((nearest - self.queries[queries[row]]) ** 2).sum(axis=1)
-        order = np.lexsort((face, squared, row))
-        order = order[np.unique(row[order], return_index=True)[1]]
-        query = queries[row[order]]
-        better = squared[order] < self.squared[query]
-        order, query = order[better], query[better]
-        self.squared[query], self.face[query], self.bary[query] = squared[order], face[order], bary[order]
+    def _measure(self, queries: Int64, faces: Int64) -> None:
+        """One face for each of some queries; of equally near ones the first stays."""
+        triangles, points = self.triangles[faces], self.queries[queries]
+        bary = closest_barycentrics(triangles, points)
+        squared = ((np.einsum("nc,nci->ni", bary, triangles) - points) ** 2).sum(axis=1)
+        best = self.squared[queries]
+        better = (squared < best) | ((squared == best) & (faces < self.face[queries]))
+        query = queries[better]
+        self.squared[query], self.face[query], self.bary[query] = squared[better], faces[better], bary[better]
 
 
 def closest_barycentrics(triangles: Float64, points: Float64) -> Float64:

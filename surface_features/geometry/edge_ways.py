@@ -15,8 +15,7 @@ def edge_graph(mesh: TriangleMesh) -> Any:
     """(V, V) sparse matrix of edge lengths, never 0."""
     from scipy.sparse import csr_matrix
 
-    edges = np.sort(np.concatenate([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]], mesh.faces[:, [2, 0]]]), axis=1)
-    edges = np.unique(edges, axis=0)
+    edges = mesh.edges
     length = np.linalg.norm(mesh.vertices[edges[:, 0]] - mesh.vertices[edges[:, 1]], axis=1).astype(np.float64)
     count = len(mesh.vertices)
     return csr_matrix((np.maximum(length, 1e-12), (edges[:, 0], edges[:, 1])), shape=(count, count))

@@ -49,7 +49,7 @@ def place_landmarks(
     """
     from scipy.sparse.csgraph import dijkstra
 
-    area = vertex_areas(mesh)
+    area = mesh.vertex_areas
     candidates = _candidates(mesh, area, count, seed)
     vertices = candidates[farthest_points(mesh.vertices[candidates], count, seed)].astype(np.int32)
     if details is not None and more:
@@ -64,12 +64,6 @@ def place_landmarks(
     unit = float(np.sqrt(mesh.face_areas.sum(dtype=np.float64)))
     graph = _landmark_graph(mesh, edges, vertices, candidates, away, nearest)
     return Landmarks(vertices, nearest, (dijkstra(graph, directed=False) / unit).astype(np.float32))
-
-
-def vertex_areas(mesh: TriangleMesh) -> NDArray[np.float64]:
-    """(V,) three times the area that belongs to each vertex."""
-    corner_area = np.repeat(mesh.face_areas.astype(np.float64), 3)
-    return np.bincount(mesh.faces.reshape(-1), corner_area, len(mesh.vertices)).astype(np.float64)
 
 
 def _candidates(mesh: TriangleMesh, area: NDArray[np.float64], count: int, seed: int) -> NDArray[np.int64]:
@@ -90,12 +84,9 @@ def _edges(mesh: TriangleMesh) -> csr_array:
     """(V, V) lengths of the mesh's edges, in one direction or both."""
     from scipy.sparse import csr_array
 
-    start, end = mesh.faces.reshape(-1), mesh.faces[:, [1, 2, 0]].reshape(-1)
+    start, end = mesh.edges.T
     length = np.linalg.norm(mesh.vertices[start].astype(np.float64) - mesh.vertices[end], axis=1)
-    low, high = np.minimum(start, end), np.maximum(start, end)
-    key, first = np.unique(low.astype(np.int64) * len(mesh.vertices) + high, return_index=True)
-    joined = (length[first], (key // len(mesh.vertices), key % len(mesh.vertices)))
-    return csr_array(joined, shape=(len(mesh.vertices),) * 2)
+    return csr_array((length, (start, end)), shape=(len(mesh.vertices),) * 2)
 
 
 def _voronoi(mesh: TriangleMesh, edges: csr_array, vertices: Int32) -> tuple[NDArray[np.float64], Int32]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ SparseMatrix = Any  # scipy.sparse.csc_matrix: SciPy is only imported on use
 MIN_MASS = 1e-4  # of the mean: slivers would otherwise dominate M⁻¹
 SOLVE_COLUMNS = 2  # right sides solved at once: SuperLU is twice as fast on two than on many
 PULL_LENGTH = 0.025  # of the extent: what lies nearer to a known vertex is smoothed more than it is pulled
+_known: WeakKeyDictionary[TriangleMesh, tuple[SparseMatrix, Float64, float]] = WeakKeyDictionary()
 MAX_SOLVE_ERROR = 1e-4  # how far the constant function may come out wrong
 
 
@@ -29,8 +31,23 @@ def robust_laplacian(mesh: TriangleMesh) -> tuple[SparseMatrix, SparseMatrix]:
     both sparse float64. Rows of vertices without a face are zero in L. "A Laplacian for Nonmanifold Triangle Meshes"
     (Sharp and Crane 2020).
     """
+    from scipy.sparse import diags
+
+    laplacian, masses, extent = _at_unit_size(mesh)
+    return laplacian.copy(), diags(masses * extent**2, format="csc")
+
+
+def _at_unit_size(mesh: TriangleMesh) -> tuple[SparseMatrix, Float64, float]:
+    """L, the (V,) masses at an extent of 1, and the extent; the same `TriangleMesh` object is only worked on once."""
+    found = _known.get(mesh)
+    if found is None:
+        found = _known[mesh] = _assemble(mesh)
+    return found
+
+
+def _assemble(mesh: TriangleMesh) -> tuple[SparseMatrix, Float64, float]:
     import robust_laplacian as package
-    from scipy.sparse import csc_matrix, diags
+    from scipy.sparse import csc_matrix
 
     count = len(mesh.vertices)
     used, faces = np.unique(mesh.faces, return_inverse=True)
@@ -42,8 +59,7 @@ def robust_laplacian(mesh: TriangleMesh) -> tuple[SparseMatrix, SparseMatrix]:
     laplacian = csc_matrix((-stiffness.data, (used[stiffness.row], used[stiffness.col])), shape=(count, count))
     masses = np.full(count, 0.0)
     masses[used] = mass.diagonal()
-    masses = np.maximum(masses, MIN_MASS * masses[used].mean()) * extent**2
-    return laplacian, diags(masses, format="csc")
+    return laplacian, np.maximum(masses, MIN_MASS * masses[used].mean()), extent
 
 
 def inpaint(mesh: TriangleMesh, values: Float32, known: Bool, pull: Float64 | None = None) -> Float32:
@@ -84,18 +100,16 @@ def _solve(mesh: TriangleMesh, filled: Float32, known: Bool, unknown: Int64, pul
     """(U, K) values of the unknown vertices, or None when the surface is too uneven to solve anything on."""
     from scipy.sparse import diags
 
-    low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
-    unit = np.float32(max(float((high - low).max()), float(np.finfo(np.float32).tiny)))
-    laplacian, mass = robust_laplacian(TriangleMesh((mesh.vertices - low) / unit, mesh.faces, mesh.name))
-    inverse = mass.copy()
-    inverse.data = 1 / inverse.data
+    laplacian, masses, _ = _at_unit_size(mesh)
+    inverse = diags(1 / masses)
     given = np.flatnonzero(known)
     # The constant function rides along: it must come out as 1, and what is left of its error is divided away.
     right = np.concatenate([filled[given], np.ones((len(given), 1), np.float32)], axis=1).astype(np.float64)
-    force = pull[unknown] * mass.diagonal()[unknown] / PULL_LENGTH**4
+    force = pull[unknown] * masses[unknown] / PULL_LENGTH**4
     drawn = force[:, None] * np.concatenate([filled[unknown], np.ones((len(unknown), 1), np.float32)], axis=1)
-    for energy in (lambda: -laplacian + laplacian @ inverse @ laplacian, lambda: -laplacian):
-        rows = energy().tocsr()[unknown].tocsc()
+    own = laplacian.tocsr()[unknown]
+    for energy in (lambda: -own + own @ inverse @ laplacian, lambda: -own):
+        rows = energy().tocsc()
         matrix = (rows[:, unknown] + diags(force)).tocsc()
         solution = _solve_columns(matrix, drawn - rows[:, given] @ right)
         if solution is None:

@@ -67,8 +67,7 @@ def region_rotations(target: Preflight, start: Float64, goal: Float64, trust: Fl
     """
     landmarks = place_landmarks(target.proxy, REGIONS, seed=0)
     near = np.exp(-0.5 * (landmarks.distances.astype(np.float64) / REGION_REACH) ** 2)
-    area = np.repeat(target.proxy.face_areas.astype(np.float64) / 3, 3)
-    mass = np.bincount(target.proxy.faces.reshape(-1), area, len(start)) * (trust + 1e-4)
+    mass = target.proxy.vertex_areas * (trust + 1e-4)
     cell, count = landmarks.nearest, len(landmarks.vertices)
     weight = np.ones(len(start))
     rotations = np.broadcast_to(np.eye(3), (count, 3, 3))

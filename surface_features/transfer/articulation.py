@@ -9,6 +9,7 @@ and kept close to a similarity; then matches are sought again near the bent sour
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ ROUNDS = 8
 CANDIDATES = 12  # near points of the bent source that are judged by their features too
 MOST_SEARCHED = 25_000  # of the source's vertices; the faces around the best of them are searched too
 CHUNK = 16_384
+MOST_SHARED = 1000  # of the vertices that two bones share: what holds the bones together
 SPREAD = (0.06, 0.012)  # of the extent, first and last round: how far off a match may be and still count
 JOINT = 0.2  # how strongly bones hold together where both move a vertex
 SIMILARITY = 0.3  # how strongly a bone keeps its shape
@@ -43,6 +45,7 @@ class _Body:
     """What is moved: the source's vertices and faces. weights: (V, J). centres: (J, 3), radii: (J,) of the bones.
 
     proxy_faces, artist_vertex, proxy_vertex: as of `Preflight`, for normals that know of welds and of the outside.
+    joint_terms: (4J, 4J), see `_joint_terms`.
     """
 
     points: Float64
@@ -53,6 +56,7 @@ class _Body:
     weights: Float64
     centres: Float64
     radii: Float64
+    joint_terms: Float64
 
 
 def follow_bones(
@@ -127,10 +131,12 @@ class _Fit:
     """
 
     def __init__(self, body: _Body, source_values: Float32, goal: Float64, normals: Float64, values: Float32) -> None:
+        from scipy.sparse import csr_array
+
         self.body = body
+        self._sparse_weights = csr_array(body.weights)
         self.goal, self.normals, self.values = goal, normals, values
         self.source_values = source_values
-        self._joints = _joint_terms(body)
         self._searched = np.unique(body.faces)  # what is on no face can be no match
         if len(self._searched) > MOST_SEARCHED:
             chosen = np.random.default_rng(0).choice(self._searched, MOST_SEARCHED, replace=False)
@@ -158,7 +164,7 @@ class _Fit:
         for start in range(0, len(vertex), CHUNK):
             part = slice(start, start + CHUNK)
             goal, facing, values = self.goal[part], self.normals[part], self.values[part]
-            _, near = tree.query(np.concatenate([goal, NORMAL * facing], axis=1), count)
+            _, near = tree.query(np.concatenate([goal, NORMAL * facing], axis=1), count, workers=-1)
             near = self._searched[near.reshape(len(goal), -1)]
             cost = ((points[near] - goal[:, None]) ** 2).sum(axis=2)
             cost += NORMAL**2 * (1 - np.einsum("nki,ni->nk", normals[near], facing))
@@ -224,7 +230,7 @@ class _Fit:
 
     def _least_squares(self, pairs: list[tuple[_Match, Float64]], maps: Float64 | None) -> Float64:
         body, count = self.body, len(self.body.centres)
-        normal, right = self._joints.copy(), np.zeros((4 * count, 3))
+        normal, right = body.joint_terms.copy(), np.zeros((4 * count, 3))
         mass = np.zeros(count)
         total = max(sum(float(trust.sum()) for _, trust in pairs), 1e-12)
         for match, trust in pairs:
@@ -232,14 +238,13 @@ class _Fit:
             corners = body.faces[match.face[kept]]
             bary = match.bary[kept]
             points = np.einsum("nc,nci->ni", bary, body.points[corners])
-            weights = np.einsum("nc,ncj->nj", bary, body.weights[corners], optimize=True)
-            local = (points[:, None] - body.centres) / body.radii[:, None]
-            rows = np.concatenate([local, np.ones((*local.shape[:2], 1))], axis=2) * weights[:, :, None]
-            rows = rows.reshape(len(kept), 4 * count)
             share = trust[kept] / total
-            normal += rows.T @ (rows * share[:, None])
-            right += rows.T @ (self.goal[kept] * share[:, None])
-            mass += share @ weights
+            weights = _blend(self._sparse_weights, corners, bary)
+            rows = _equations(weights, points, body.centres, body.radii)
+            weighted = rows.multiply(share[:, None]).tocsr()
+            normal += (rows.T @ weighted).toarray()
+            right += weighted.T @ self.goal[kept]
+            mass += weights.T @ share
         shapes = (
             np.einsum("j,ik->jik", body.radii, np.eye(3))
             if maps is None
@@ -252,6 +257,28 @@ class _Fit:
             right[at] += keep[:, None] * shapes[:, axis]
         normal[np.diag_indices_from(normal)] += 1e-9
         return np.linalg.solve(normal, right).reshape(count, 4, 3)
+
+
+def _blend(weights: Any, corners: NDArray[np.int32], bary: Float64) -> Any:
+    """(N, J) sparse weights of points of faces. weights: (V, J) sparse. corners, bary: (N, 3)."""
+    from scipy.sparse import csr_array
+
+    count = len(corners)
+    blend = csr_array((bary.reshape(-1), corners.reshape(-1), 3 * np.arange(count + 1)), (count, weights.shape[0]))
+    return blend @ weights
+
+
+def _equations(weights: Any, points: Float64, centres: Float64, radii: Float64) -> Any:
+    """(N, 4J) sparse: times the maps' rows, one under the other, it gives where the (N, 3) points come to lie."""
+    from scipy.sparse import csr_array
+
+    entries = weights.tocoo()
+    row, bone = entries.coords
+    local = (points[row] - centres[bone]) / radii[bone, None]
+    values = np.concatenate([local, np.ones((len(row), 1))], axis=1) * entries.data[:, None]
+    columns = 4 * bone[:, None] + np.arange(4)
+    shape = (len(points), 4 * len(centres))
+    return csr_array((values.reshape(-1), (np.repeat(row, 4), columns.reshape(-1))), shape)
 
 
 def _make_body(source: TriangleMesh, source_weights: Float32, target: Preflight) -> _Body:
@@ -270,38 +297,50 @@ def _make_body(source: TriangleMesh, source_weights: Float32, target: Preflight)
     centres = (weights.T @ points) / mass[:, None]
     squared = (weights.T @ (points**2).sum(axis=1)) / mass - (centres**2).sum(axis=1)
     radii = np.sqrt(np.maximum(squared, 1e-6))
-    return _Body(points, source.faces, own.proxy.faces, own.artist_vertex, own.proxy_vertex, weights, centres, radii)
+    return _Body(
+        points,
+        source.faces,
+        own.proxy.faces,
+        own.artist_vertex,
+        own.proxy_vertex,
+        weights,
+        centres,
+        radii,
+        _joint_terms(points, weights, centres, radii),
+    )
 
 
-def _joint_terms(body: _Body) -> Float64:
+def _joint_terms(points: Float64, weights: Float64, centres: Float64, radii: Float64) -> Float64:
     """(4J, 4J) how much it costs that two bones bring the vertices they share to different places."""
-    count = len(body.centres)
+    count = len(centres)
     terms = np.zeros((4 * count, 4 * count))
-    shared = body.weights.T @ body.weights
+    shared = weights.T @ weights
     np.fill_diagonal(shared, 0)
-    total = max(float(body.weights.sum()), 1e-12)
+    total = max(float(weights.sum()), 1e-12)
+    columns = np.ascontiguousarray(weights.T)
+    mass = columns.sum(axis=1)
     for first, second in zip(*np.nonzero(np.triu(shared > 1e-3)), strict=True):
-        both = body.weights[:, first] * body.weights[:, second]
+        both = columns[first] * columns[second]
         rows = np.flatnonzero(both > 1e-4)
         if len(rows) == 0:
             continue
+        shared_mass = float(both[rows].sum())
+        rows = rows[:: -(-len(rows) // MOST_SHARED)]
         ends = []
         for bone, sign in ((first, 1.0), (second, -1.0)):
-            local = (body.points[rows] - body.centres[bone]) / body.radii[bone]
+            local = (points[rows] - centres[bone]) / radii[bone]
             ends.append(sign * np.concatenate([local, np.ones((len(rows), 1))], axis=1))
         pair = np.concatenate(ends, axis=1)
         # Few vertices may join two bones, and must still hold them: a ring counts no less than a share of its bones.
-        hold = max(
-            float(both[rows].sum()), 0.05 * float(min(body.weights[:, first].sum(), body.weights[:, second].sum()))
-        )
+        hold = max(shared_mass, 0.05 * float(min(mass[first], mass[second])))
         moment = pair.T @ (pair * both[rows, None]) * (JOINT * hold / float(both[rows].sum()) / total)
         at = np.concatenate([first * 4 + np.arange(4), second * 4 + np.arange(4)])
         terms[np.ix_(at, at)] += moment
         # Turning alike: the linear parts per unit of length.
         for axis in range(3):
             i, j = first * 4 + axis, second * 4 + axis
-            a, b = 1 / body.radii[first], 1 / body.radii[second]
-            weight = FOLLOW * hold / total * min(body.radii[first], body.radii[second]) ** 2
+            a, b = 1 / radii[first], 1 / radii[second]
+            weight = FOLLOW * hold / total * min(radii[first], radii[second]) ** 2
             terms[i, i] += weight * a * a
             terms[j, j] += weight * b * b
             terms[i, j] -= weight * a * b
@@ -325,7 +364,7 @@ def _similar(linear: Float64) -> Float64:
 
 def _sample(target: TriangleMesh, count: int) -> Int64:
     """Vertices drawn by the area around them, each at most once."""
-    area = np.bincount(target.faces.reshape(-1), np.repeat(target.face_areas / 3, 3), len(target.vertices))
+    area = target.vertex_areas
     usable = np.flatnonzero(area > 0)
     if len(usable) <= count:
         return usable

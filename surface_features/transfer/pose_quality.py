@@ -32,7 +32,7 @@ def intersecting_share(mesh: TriangleMesh) -> float:
     from ..views.render import Raycaster
 
     proxy = preflight(mesh).proxy
-    edges = np.unique(np.sort(proxy.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0)
+    edges = proxy.edges
     if len(edges) > MOST_EDGES:
         edges = edges[np.random.default_rng(0).choice(len(edges), MOST_EDGES, replace=False)]
     start, end = proxy.vertices[edges[:, 0]], proxy.vertices[edges[:, 1]]

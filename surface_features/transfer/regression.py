@@ -79,11 +79,8 @@ def learn_skinning(lessons: Sequence[Lesson], backbone: str, context: JobContext
         shares = per_vertex_shares(lesson.mesh, lesson.weights)
         table = np.zeros((len(shares), len(bones)), np.float32)
         table[:, [bones.index(name) for name in lesson.bones]] = shares
-        area = np.bincount(
-            lesson.mesh.faces.reshape(-1), np.repeat(lesson.mesh.face_areas, 3), len(lesson.mesh.vertices)
-        )
         # The root: fingers have little area and many vertices, and are to be told apart too.
-        mass = np.sqrt(area) * (shares.sum(axis=1) > 0) * (lesson.features.confidence > 0)
+        mass = np.sqrt(lesson.mesh.vertex_areas) * (shares.sum(axis=1) > 0) * (lesson.features.confidence > 0)
         values.append(lesson.features.values)
         goals.append(table)
         masses.append(mass / max(mass.sum(), 1e-30))

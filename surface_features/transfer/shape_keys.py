@@ -21,7 +21,7 @@ from ..preflight import preflight
 STILL = 0.005  # of a key's largest displacement: a vertex that moves less is not moved
 FIRM, LOOSE = 100.0, 1.0  # how firmly still and moving vertices are held at their places; see `HeldPoisson`
 TURN_ROUNDS = 150  # of averaging rotations over neighbours
-LIKE, UNLIKE = 1.35, 2.5  # sizes that count as the same, and as different, see `effective_scale`
+LIKE, UNLIKE = 1.8, 3.0  # sizes that count as the same, and as different, see `effective_scale`
 FEWEST = 12  # matches that tell how large the target is where a key moves it
 
 
@@ -111,9 +111,9 @@ class ShapeKeyTransfer:
 def effective_scale(size: float) -> float:
     """What displacements are scaled by on a target `size` times as large where it moves.
 
-    Two people's mouths open by about the same length, whichever face is a little wider; an ogre's does not, nor does
-    one measured in other units. Up to `LIKE` times larger or smaller nothing is scaled, from `UNLIKE` times on
-    everything.
+    Two people's mouths open by about the same length, a child's and a giant's too (MakeHuman's expressions are the same
+    millimetres at every age); a doll's does not, nor does one measured in other units. Up to `LIKE` times larger or
+    smaller nothing is scaled, from `UNLIKE` times on everything.
     """
     share = np.clip((abs(np.log(size)) - np.log(LIKE)) / (np.log(UNLIKE) - np.log(LIKE)), 0, 1)
     return float(size**share)

@@ -52,7 +52,7 @@ def settle_sides(mesh: TriangleMesh, weights: Float32, confidence: Float32, side
     on_limb = weights[:, paired].sum(axis=1) > LIMB
     if not on_limb.any():
         return nothing
-    mass = _vertex_mass(mesh)
+    mass = mesh.vertex_areas / max(float(mesh.vertex_areas.sum()), 1e-30)
     trust = np.maximum(confidence.astype(np.float64), 0.05)
     plane = find_mirror_plane(mesh, across_axis(mesh, weights, sides))
     say, half = vote * trust, np.zeros(len(vote))
@@ -129,9 +129,14 @@ def _bridges(mesh: TriangleMesh, on_limb: Bool) -> Int64:
     """
     from scipy.spatial import cKDTree
 
-    rows = np.flatnonzero(on_limb)
     extent = float(np.ptp(mesh.vertices, axis=0).max())
     body = vertex_components(mesh.faces, len(mesh.vertices))
+    rows = np.flatnonzero(on_limb)
+    if len(np.unique(body[rows])) == 1:
+        return np.zeros((0, 2), np.int64)
+    # One vertex of a piece for each small cell: dense meshes would have millions of pairs.
+    cell = np.floor(mesh.vertices[rows] / (BRIDGE * extent / 4)).astype(np.int64)
+    rows = rows[np.unique(np.column_stack([cell, body[rows]]), axis=0, return_index=True)[1]]
     near = rows[cKDTree(mesh.vertices[rows]).query_pairs(BRIDGE * extent, output_type="ndarray")].reshape(-1, 2)
     near = near[body[near[:, 0]] != body[near[:, 1]]]
     normals = mesh.vertex_normals
@@ -177,9 +182,3 @@ def _inside(mesh: TriangleMesh, decided: NDArray[np.int8]) -> Bool:
     for _ in range(2):
         border[edges[border[edges].any(axis=1)].ravel()] = True
     return (decided != 0) & ~border
-
-
-def _vertex_mass(mesh: TriangleMesh) -> Float64:
-    area = np.repeat(mesh.face_areas.astype(np.float64), 3) / 3
-    mass = np.bincount(mesh.faces.reshape(-1), area, len(mesh.vertices))
-    return mass / max(float(mass.sum()), 1e-30)

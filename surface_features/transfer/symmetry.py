@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..geometry.reflection import find_mirror_plane
+from ..geometry.reflection import find_mirror_plane, find_twins
 from ..mesh import Float32, TriangleMesh
 from .bone_sides import BoneSides
 from .side_guard import across_axis, swap_sides
@@ -20,12 +20,13 @@ def symmetrise(mesh: TriangleMesh, weights: Float32, sides: BoneSides) -> Float3
     """
     if not sides.known:
         return weights
-    plane = find_mirror_plane(mesh, across_axis(mesh, weights, sides))
-    if not plane.symmetric:
+    axis = across_axis(mesh, weights, sides)
+    if not find_mirror_plane(mesh, axis).symmetric:
         return weights
+    twin, off = find_twins(mesh, axis)
     # Only pairs that name each other: a chain of nearest vertices would not come out the same on both sides.
-    rows = np.flatnonzero((plane.off < TWIN) & (plane.twin[plane.twin] == np.arange(len(weights))))
+    rows = np.flatnonzero((off < TWIN) & (twin[twin] == np.arange(len(weights))))
     mirrored = swap_sides(weights, sides)
     result = weights.copy()
-    result[rows] = (weights[rows] + mirrored[plane.twin[rows]]) / 2
+    result[rows] = (weights[rows] + mirrored[twin[rows]]) / 2
     return result

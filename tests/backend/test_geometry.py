@@ -15,6 +15,7 @@ from surface_features.geometry.closest import closest_points
 from surface_features.geometry.components import face_components, vertex_components, weld
 from surface_features.geometry.geodesic import GeodesicSolver, geodesic_to_point
 from surface_features.geometry.laplacian import inpaint, robust_laplacian
+from surface_features.geometry.reflection import find_mirror_plane, find_twins
 from surface_features.geometry.sampling import farthest_points
 from surface_features.io import read_mesh
 from surface_features.mesh import TriangleMesh
@@ -52,6 +53,28 @@ def test_weld_merges_chains_and_keeps_order() -> None:
     group, first = weld(points, 1e-6)
     assert group.tolist() == [0, 1, 0, 0, 2, 1]
     assert first.tolist() == [0, 1, 4]
+
+
+def test_a_mesh_has_every_edge_once_and_shares_its_area_among_its_vertices() -> None:
+    ball = icosphere(2)
+    assert len(ball.edges) == len(ball.vertices) + len(ball.faces) - 2  # Euler
+    assert (ball.edges[:, 0] < ball.edges[:, 1]).all()
+    length = np.linalg.norm(np.diff(ball.vertices[ball.edges], axis=1)[:, 0], axis=1)
+    assert 0 < length.min() <= length.max() < 0.4
+    assert ball.vertex_areas.sum() == pytest.approx(ball.face_areas.sum(dtype=np.float64))
+
+
+def test_mirrored_vertices_are_twins_wherever_the_plane_lies() -> None:
+    half = moved(icosphere(2), (0.8, 0, 0))
+    mirrored = TriangleMesh(half.vertices * np.float32([-1, 1, 1]), half.faces[:, ::-1])
+    pair = moved(join(half, mirrored), (3, 0, 0))
+    plane = find_mirror_plane(pair, 0)
+    assert plane.symmetric
+    assert plane.across * 3.6 == pytest.approx(pair.vertices[:, 0] - 3, abs=1e-3)
+    twin, off = find_twins(pair, 0)
+    count = len(half.vertices)
+    assert (twin[:count] == np.arange(count) + count).all()
+    assert off.max() < 1e-5
 
 
 # Geodesics

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 
+from surface_features import quality
 from surface_features.correspondence import Correspondence
 from surface_features.errors import BadInputError
 from surface_features.features import Features
@@ -225,6 +226,19 @@ def test_the_report_counts_what_is_wrong() -> None:
     assert page.count("<img") == 1
     assert "Joined" in page
     assert "http" not in page
+
+
+def test_a_large_mesh_is_judged_as_a_small_one(monkeypatch) -> None:
+    mesh = join(moved(cylinder(), (-1, 0, 0)), moved(cylinder(), (1, 0, 0)))
+    up = np.clip(mesh.vertices[:, 2] / mesh.vertices[:, 2].max(), 0, 1)
+    weights = np.stack([1 - up, up], axis=1).astype(np.float32)
+    skin = skin_of(weights, np.zeros(len(weights)))
+    whole, doubt = measure_quality(mesh, skin, ("Hips", "Chest"), np.zeros(2, np.int8), 0.01)
+    monkeypatch.setattr(quality, "MOST_POSED", len(mesh.vertices) // 2)
+    fewer, coarse_doubt = measure_quality(mesh, skin, ("Hips", "Chest"), np.zeros(2, np.int8), 0.01)
+    assert coarse_doubt.shape == doubt.shape
+    assert np.abs(coarse_doubt - doubt).mean() < 0.05
+    assert fewer.volume_change == pytest.approx(whole.volume_change, abs=0.1)
 
 
 def test_settings_of_another_kind_are_refused() -> None:

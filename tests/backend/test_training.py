@@ -76,6 +76,30 @@ def test_every_part_of_the_dog_is_tied_to_its_own_part_of_the_animal(animals):
     assert dog["vertices"][strongest == "foot.L", 0].mean() > 0
 
 
+def test_antlers_are_tied_to_horns_and_every_bone_of_the_back_to_its_own_rings(animals):
+    regions = animal_regions(animals, 0)
+    names = {"Back": "torso.0", "Torso": "torso.1", "Neck1": "torso.4", "Head": "head"}
+    own = [regions.members[part] for part in (*names.values(), "horn.L", "horn.R")]
+    rows = np.concatenate(own)
+    number = np.full(animals.vertex_count, -1)
+    number[rows] = np.arange(len(rows))
+    faces = number[animals.template()[1]]
+    joints = list(names)
+    bone = np.repeat([0, 1, 2, 3, 3, 3], [len(part) for part in own])
+    heads = [regions.places[part].mean(axis=0) for part in own[:4]]
+    rig = {
+        "vertices": np.float32(regions.places[rows] * 1.3),
+        "faces": faces[(faces >= 0).all(axis=1)].astype(np.int32),
+        "weights": np.eye(4, dtype=np.float32)[bone],
+        "joints": np.array(joints),
+        "parents": np.array([-1, 0, 1, 2]),
+        "heads": np.float32(heads) * 1.3,
+    }
+    labels = label_rig(rig, SETS["beasts"], regions)
+    for part in own:
+        assert np.isin(labels[number[part]], part).all()
+
+
 def test_an_arm_is_tied_to_the_templates_however_it_hangs():
     model = HumanModel(DATA)
     regions = human_regions(model)
