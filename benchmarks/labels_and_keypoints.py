@@ -14,7 +14,7 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,10 @@ from training.humans import HumanModel, pose_person, sample_pose, to_z_up
 FIRST_SEED = 1_000_100  # held out: training uses smaller ones
 KEYPOINTS = 60
 WITHIN = (0.025, 0.05, 0.075, 0.1)  # of the height
+BODY_PARTS = {
+    "IKFrontLeg": "FrontPaw", "FF": "FrontPaw", "IKBackLeg": "BackPaw", "FFB": "BackPaw",
+    "FrontShoulder": "FrontUpperLeg", "BackShoulder": "BackLeg",
+}  # fmt: skip
 EXPRESSIONS = (
     "eye-left-closure", "eye-right-closure", "eye-left-opened-up", "eyebrows-left-up", "nose-compression",
     "mouth-open", "mouth-corner-puller", "mouth-elevation", "mouth-pursing", "mouth-depression",
@@ -175,28 +179,35 @@ def _tell_keypoints(what: str, off: dict[str, list[NDArray]], figures: Figures) 
 
 def animals(data: Path, example_name: str, cache: FeatureCache | None, figures: Figures) -> None:
     rigged = dict(_animals(data / "quaternius" / "animals"))
-    example, labels, joints = rigged.pop(example_name)
-    tables: dict[str, list[NDArray]] = {"ours": [], "nearest surface": []}
-    off: dict[str, list[NDArray]] = {"ours": [], "nearest surface": []}
-    for name, (body, truth, own_joints) in rigged.items():
+    example, example_bones, joints = rigged.pop(example_name)
+    ways = ("ours", "nearest surface")
+    tables: dict[tuple[str, str], list[NDArray]] = {(kind, way): [] for kind in NAMING for way in ways}
+    off: dict[str, list[NDArray]] = {way: [] for way in ways}
+    for name, (body, bones, own_joints) in rigged.items():
         matches = {"ours": by_features(body, example, cache), "nearest surface": by_nearest(body, example)}
         onward = {"ours": by_features(example, body, cache), "nearest surface": by_nearest(example, body)}
         size = float(np.ptp(body.vertices[:, 2]))
         for way, onto in matches.items():
-            found = label_by_example(body, example, labels, onto, 1.0 if way == "ours" else 0.0)
-            tables[way].append(overlap(body, found, truth))
+            for kind, part_of in NAMING.items():
+                names = sorted({part_of(bone) for bone in (*bones, *example_bones)})
+                labels, truth = (
+                    strongest_parts(*one, names, part_of) for one in ((example, example_bones), (body, bones))
+                )
+                found = label_by_example(body, example, labels, onto, 1.0 if way == "ours" else 0.0)
+                tables[kind, way].append(overlap(body, found, truth))
             points, _ = transfer_keypoints(example, joints, body, onward[way])
             off[way].append(np.linalg.norm(points - own_joints, axis=1) / size)
-        figures.add(f"animals, {example_name} → {name}", parts=float(np.nanmean(tables["ours"][-1])))
-    for way, table in tables.items():
-        figures.add(f"animals, parts, {way}", mean=float(np.mean([np.nanmean(row) for row in table])))
+        told = {kind: float(np.nanmean(tables[kind, "ours"][-1])) for kind in NAMING}
+        figures.add(f"animals, {example_name} → {name}", **told)
+    for (kind, way), table in tables.items():
+        figures.add(f"animals, {kind}, {way}", mean=float(np.mean([np.nanmean(row) for row in table])))
     _tell_keypoints("animals", off, figures)
 
 
-def _animals(folder: Path) -> Iterator[tuple[str, tuple[TriangleMesh, NDArray, NDArray]]]:
-    """Mesh, (F,) part by the strongest bone, and (J, 3) joints of the parts, in one order for all animals.
+def _animals(folder: Path) -> Iterator[tuple[str, tuple[TriangleMesh, dict[str, NDArray], NDArray]]]:
+    """Mesh, (V,) weights of every bone that all animals have, and (J, 3) joints of these, in one order for all.
 
-    Bones of one name but for their last number are one part: a neck's or a tail's links.
+    What only some have, an ear's bone, goes with what it hangs on.
     """
     from training.read_rigs import read_rig
 
@@ -206,22 +217,44 @@ def _animals(folder: Path) -> Iterator[tuple[str, tuple[TriangleMesh, NDArray, N
         name for rig in rigs.values() for name, on in zip(rig["joints"], rig["weights"].any(axis=0), strict=True) if on
     }
     joints = sorted(shared & {str(name) for name in used})
-    parts = sorted({_part_name(joint) for joint in joints})
     for name, rig in rigs.items():
         own = [str(joint) for joint in rig["joints"]]
-        part_of = np.array([parts.index(_part_name(j)) if _part_name(j) in parts else 0 for j in own])
+        bones = {joint: np.zeros(len(rig["vertices"]), np.float32) for joint in joints}
+        for column in range(len(own)):
+            above = column
+            while above >= 0 and own[above] not in bones:
+                above = int(rig["parents"][above])
+            if above >= 0:
+                bones[own[above]] += rig["weights"][:, column]
         mesh = TriangleMesh(rig["vertices"], rig["faces"], name)
-        say = rig["weights"][mesh.faces].sum(axis=1)
-        total = np.zeros((len(mesh.faces), len(parts)))
-        for column, part in enumerate(part_of):
-            total[:, part] += say[:, column]
-        yield name, (mesh, total.argmax(axis=1), rig["heads"][[own.index(joint) for joint in joints]])
+        yield name, (mesh, bones, rig["heads"][[own.index(joint) for joint in joints]])
 
 
-def _part_name(joint: str) -> str:
-    """FrontUpperLeg.L stays; Tail3 and Neck_02 become Tail and Neck."""
+def strongest_parts(
+    mesh: TriangleMesh, bones: dict[str, NDArray], names: list[str], part_of: Callable[[str], str]
+) -> NDArray[np.int64]:
+    """(F,) the part, an index into `names`, whose bones weigh most on each face's corners."""
+    total = np.zeros((len(mesh.faces), len(names)))
+    for bone, weights in bones.items():
+        total[:, names.index(part_of(bone))] += weights[mesh.faces].sum(axis=1)
+    return total.argmax(axis=1)
+
+
+def bone_part(joint: str) -> str:
+    """Bones of one name but for their last number are one part: FrontUpperLeg.L stays; Tail3 and Neck_02 become Tail
+    and Neck."""
     base, dot, side = joint.partition(".")
     return base.rstrip("0123456789").rstrip("_") + dot + side
+
+
+def body_part(joint: str) -> str:
+    """As `bone_part`, but what an animator would name: a paw that two controls move is one, and so are a leg and the
+    two or three faces at its root that go with a shoulder of their own."""
+    base, dot, side = bone_part(joint).partition(".")
+    return BODY_PARTS.get(base, base) + dot + side
+
+
+NAMING: dict[str, Callable[[str], str]] = {"parts by bones": bone_part, "parts of the body": body_part}
 
 
 def keys(data: Path, count: int, cache: FeatureCache | None, figures: Figures) -> None:
