@@ -46,8 +46,7 @@ def smooth_map(
 def _diffuse_coarsely(mesh: TriangleMesh, points: Float64, unit: float) -> Float64:
     """`_diffuse` on a coarse mesh: every vertex is moved as its surroundings are."""
     coarse = coarsen(mesh, MOST_VERTICES)
-    size = np.bincount(coarse.of_vertex)[:, None]
-    middle = np.stack([np.bincount(coarse.of_vertex, weights=axis) for axis in points.T], axis=1) / size
+    middle = coarse.average(points)
     moved = (_diffuse(coarse.mesh, middle, unit) - middle).astype(np.float32)
     return points + coarse.at(moved.T, np.arange(len(points))).T
 

@@ -102,9 +102,8 @@ def _under_test_poses(mesh: TriangleMesh, weights: Float32) -> tuple[Float64, fl
     """
     if len(mesh.vertices) > MOST_POSED:
         coarse = coarsen(mesh, MOST_POSED)
-        size = np.bincount(coarse.of_vertex)[:, None]
-        mean = np.stack([np.bincount(coarse.of_vertex, weights=column) for column in weights.T], axis=1) / size
-        strain, volume, torn, crossing = _pose_at_random(coarse.mesh, mean.astype(np.float32))
+        means = coarse.average(weights).astype(np.float32)
+        strain, volume, torn, crossing = _pose_at_random(coarse.mesh, means)
         return strain[coarse.of_vertex], volume, torn, crossing
     return _pose_at_random(mesh, weights)
 

@@ -37,6 +37,11 @@ class CoarseMesh:
             found[:, start : start + CHUNK] += np.einsum("nkc,nc->kn", slopes[own], self.offset[some])
         return found
 
+    def average(self, values: NDArray) -> NDArray[np.float64]:
+        """(V, K) values of the fine vertices → (C, K), of each coarse vertex the mean of those that went into it."""
+        size = np.bincount(self.of_vertex)[:, None]
+        return np.stack([np.bincount(self.of_vertex, weights=column) for column in values.T], axis=1) / size
+
 
 def coarsen(mesh: TriangleMesh, count: int) -> CoarseMesh:
     """About `count` vertices: what is joined by edges within a cell of a grid becomes one vertex.
