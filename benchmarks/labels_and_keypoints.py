@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 
 from surface_features.cache import FeatureCache
 from surface_features.correspondence import Correspondence, match_surfaces
+from surface_features.face_registration import FaceFinder, face_body, register_expressions
 from surface_features.features import Features, compute_features
 from surface_features.geometry.closest import closest_points
 from surface_features.mesh import TriangleMesh
-from surface_features.registration import register_region
 from surface_features.segmentation import scores_by_example, settle
 from surface_features.settings import FeatureSettings
 from surface_features.surface_points import carry_points
@@ -261,6 +261,7 @@ def keys(data: Path, count: int, cache: FeatureCache | None, figures: Figures) -
     model = HumanModel(data)
     deltas = {name: _expression(model, name) for name in EXPRESSIONS}
     region = np.any([_moves(delta) for delta in deltas.values()], axis=0)
+    finder = FaceFinder(_features(face_body(), cache))
     tables: dict[str, list[dict[str, float]]] = {"ours": [], "matches alone": [], "nearest surface": []}
     seconds = []
     for number in range(count):
@@ -269,7 +270,8 @@ def keys(data: Path, count: int, cache: FeatureCache | None, figures: Figures) -
         _features(source, cache)
         matched = by_features(target, source, cache)
         start = time.perf_counter()
-        onto = register_region(target, source, matched, region)
+        features = _features(target, cache), _features(source, cache)
+        onto = register_expressions(target, features[0], source, features[1], matched, region, finder)
         ours = ShapeKeyTransfer(source, target, onto)
         moved = {name: ours.carry(delta) for name, delta in deltas.items()}
         seconds.append(time.perf_counter() - start)

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..engine.protocol import JobRequest
@@ -14,6 +16,7 @@ from .common import compute, match_meshes, read_mesh
 
 if TYPE_CHECKING:
     from ..correspondence import Correspondence
+    from ..face_registration import FaceFinder
     from ..features import Features
 
 
@@ -40,6 +43,14 @@ class Pairs:
             features = compute(target, self._settings, part.span(0.0, 0.6), self._request.params)
             yield index, Pair(self.source, self.source_features, target, features, part.span(0.6, 1.0))
 
+    @cached_property
+    def face_finder(self) -> FaceFinder:
+        """Finds people's heads in meshes whose features were computed with these settings."""
+        from ..face_registration import FaceFinder, face_body
+
+        upright = replace(self._settings, up="Z")  # as the body is
+        return FaceFinder(compute(face_body(), upright, JobContext(), self._request.params))
+
 
 class Pair:
     """The source and one target. context: for the work that is still to be done on them."""
@@ -53,14 +64,14 @@ class Pair:
         context: JobContext,
     ) -> None:
         self.source, self.target, self.context = source, target, context
-        self._source_features, self._target_features = source_features, target_features
+        self.source_features, self.target_features = source_features, target_features
 
     def onto_target(self) -> Correspondence:
         """Per source vertex a point of the target."""
         matching = self.context.span(0.0, 0.5)
-        return match_meshes(self.source, self._source_features, self.target, self._target_features, matching)
+        return match_meshes(self.source, self.source_features, self.target, self.target_features, matching)
 
     def onto_source(self) -> Correspondence:
         """Per target vertex a point of the source."""
         matching = self.context.span(0.0, 0.5)
-        return match_meshes(self.target, self._target_features, self.source, self._source_features, matching)
+        return match_meshes(self.target, self.target_features, self.source, self.source_features, matching)

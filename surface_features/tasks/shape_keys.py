@@ -17,7 +17,7 @@ def transfer_shape_keys(request: JobRequest, context: JobContext) -> Answer:
     arrays: those of `Pairs`, and displacements_0, displacements_1… (Vs, 3) in the source's frame. params: key_count,
     proportional. Returns displacements_<key>_<target> (Vt, 3), and confidence_<target> (keys,) of what moves.
     """
-    from ..registration import register_region
+    from ..face_registration import register_expressions
     from ..transfer.shape_keys import STILL, ShapeKeyTransfer
 
     count = int(request.params["key_count"])
@@ -25,10 +25,20 @@ def transfer_shape_keys(request: JobRequest, context: JobContext) -> Answer:
     lengths = [np.linalg.norm(key, axis=1) for key in keys]
     region = np.any([length > STILL * length.max(initial=0.0) for length in lengths], axis=0)
     arrays: dict[str, np.ndarray] = {}
-    for index, pair in Pairs(request).targets(context):
+    pairs = Pairs(request)
+    for index, pair in pairs.targets(context):
         matched = pair.onto_source()
         with pair.context.stage("registration"):
-            onto_source = register_region(pair.target, pair.source, matched, region, pair.context.span(0.5, 0.9))
+            onto_source = register_expressions(
+                pair.target,
+                pair.target_features,
+                pair.source,
+                pair.source_features,
+                matched,
+                region,
+                pairs.face_finder,
+                pair.context.span(0.5, 0.9),
+            )
         pair.context.report(0.9, f"{pair.target.name}: transferring shape keys")
         with pair.context.stage("transfer"):
             transfer = ShapeKeyTransfer(
