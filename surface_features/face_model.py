@@ -54,7 +54,7 @@ class FaceModel:
     tie_bary: Float32
 
     def on_body(self, values: NDArray, body: TriangleMesh) -> Float32:
-        """(H, D) float32 unit rows at the head's vertices of features (V, D) of the rig template's first human shape."""
+        """(H, D) float32 unit rows at the head, of features (V, D) of the rig template's first human shape."""
         found = np.einsum("hc,hcd->hd", self.tie_bary, values[body.faces[self.tie_face]])
         return (found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)).astype(np.float32)
 
