@@ -25,12 +25,8 @@ HUMAN_PARTS = {
     "head": "head", "neck": "neck", "shoulder": "chest", "upper_arm": "fore_upper", "lower_arm": "fore_lower",
     "hand": "fore_end", "thigh": "hind_upper", "calf": "hind_lower", "foot": "hind_end",
 }  # fmt: skip
-HUMAN_DENSITY = {
-    "hand": 3.4, "foot": 1.6, "head": 2.0, "neck": 1.4, "upper_arm": 1.5, "lower_arm": 1.5, "thigh": 1.5, "calf": 1.5,
-}  # fmt: skip
-ANIMAL_DENSITY = {
-    "head": 1.8, "ear": 1.5, "horn": 0.8, "trunk": 0.8, "tail": 1.0, "foreleg": 1.4, "hindleg": 1.4,
-}  # fmt: skip
+HUMAN_DENSITY = {"hand": 3.4, "foot": 1.6, "head": 2.0}
+ANIMAL_DENSITY = {"head": 1.8, "ear": 1.5, "horn": 0.8, "trunk": 0.8, "tail": 1.0}
 MIDDLE = 0.012  # of √area: nearer to the plane of symmetry there is no side
 
 

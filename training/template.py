@@ -21,7 +21,7 @@ from scipy.spatial import cKDTree
 from .families import Family
 
 SIGMA = 0.03
-ANCHORS = {"people": 2200, "animals": 1500}
+ANCHORS = {"people": 1900, "animals": 1300}
 KEEP = 16
 EMBEDDING_DIM = 64
 BRIDGE = 0.06  # of √area: parts that overlap are joined where their vertices lie nearer than that

@@ -42,7 +42,6 @@ class SurfaceRecipe:
     weight_decay: float = 0.02
     warmup: float = 0.03
     corrupted: float = 0.5
-    noise: float = 0.3  # most, of a feature's length
     keep_weight: float = 10.0
     middle_weight: float = 2.0
     middle_reach: float = 0.03  # of √area: how far from the middle a side is only just certain
@@ -76,8 +75,6 @@ class Characters:
         features = whole["features"].astype(np.float32)
         if augment and rng.uniform() < recipe.corrupted:
             _swap_sides(features, whole, rng)
-        if augment:
-            features = _disturb(features, recipe, rng)
         positions, normals = (whole[name].astype(np.float32) for name in ("positions", "normals"))
         if augment:
             positions, normals = _turn(positions, normals, rng)
@@ -116,14 +113,6 @@ def _swap_sides(features: np.ndarray, whole: dict[str, np.ndarray], rng: np.rand
     share = rng.uniform(0.3, 1.0)
     mixed = (1 - share) * features[region] + share * features[whole["twins"][region]]
     features[region] = mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-6)
-
-
-def _disturb(features: np.ndarray, recipe: SurfaceRecipe, rng: np.random.Generator) -> np.ndarray:
-    """All looks at a point a little off in the same way, by another amount for every character."""
-    looks = features.reshape(len(features), recipe.config.levels, -1)
-    noise = rng.standard_normal((len(looks), 1, looks.shape[2]), np.float32) * np.float32(rng.uniform(0, recipe.noise))
-    looks = looks + noise / np.sqrt(looks.shape[-1], dtype=np.float32)
-    return (looks / np.maximum(np.linalg.norm(looks, axis=2, keepdims=True), 1e-6)).reshape(features.shape)
 
 
 def _turn(positions: np.ndarray, normals: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -38,6 +38,7 @@ NORMAL = 0.03  # of the extent: a right angle between normals is as bad as this 
 MEANING = 0.09  # of the extent: features as unlike as can be are as bad as this distance
 REACH = 0.04  # of the extent: a bent source that is further away says nothing
 FACING = 0.3  # least cosine between normals
+LOST_LIKENESS = 0.05  # of the cosine: what the bent source leads to may be so much less alike than the first match
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +71,9 @@ def follow_bones(
 ) -> Correspondence:
     """The correspondence, corrected where the bent source lies on the target. Arguments as of `transfer_weights`.
 
-    Where nothing of the bent source is near and faces the same way, matches stay as they are. A source that needs no
-    bending, because the target already lies on it, is taken as it stands.
+    Matches stay as they are where nothing of the bent source is near and faces the same way, and where what is there
+    means something else by its features. A source that needs no bending, because the target already lies on it, is
+    taken as it stands.
     """
     context = context or JobContext()
     # Everything in the frame of the target's proxy: unit size, finite, one normal for each place.
@@ -101,6 +103,7 @@ def follow_bones(
     match, gap, facing = whole.match(maps)
     context.report(1.0, f"Bent {source.name} into {target.name}")
     taken = (gap < REACH) & (facing > FACING)
+    taken &= whole.likeness(match) > whole.likeness(start) - LOST_LIKENESS
     own = whole.gap_of(start, maps)
     likely = np.exp(-((gap / (REACH / 2)) ** 2)) * np.clip(facing, 0, 1)
     confidence = np.where(taken, np.maximum(onto_source.confidence, likely), onto_source.confidence)
@@ -203,6 +206,17 @@ class _Fit:
         return np.linalg.norm(
             np.einsum("nc,nci->ni", match.bary, points[self.body.faces[match.face]]) - self.goal, axis=1
         )
+
+    def likeness(self, match: _Match) -> Float64:
+        """(N,) cosine of each target point's features and those of its match."""
+        result = np.empty(len(self.goal))
+        for start in range(0, len(result), CHUNK):
+            part = slice(start, start + CHUNK)
+            corners = self.source_values[self.body.faces[match.face[part]]]
+            found, own = np.einsum("nc,ncd->nd", match.bary[part].astype(np.float32), corners), self.values[part]
+            length = np.linalg.norm(found, axis=1) * np.linalg.norm(own, axis=1)
+            result[part] = np.einsum("nd,nd->n", found, own) / np.maximum(length, 1e-12)
+        return result
 
     def residual(self, maps: Float64) -> float:
         """How badly the bent source lies on the target: the mean distance, what faces away counts as far."""

@@ -89,6 +89,20 @@ def test_a_source_in_the_same_place_needs_no_bending() -> None:
     assert np.abs(weights - two_bones(target)).mean() < 0.01
 
 
+def test_a_source_that_lies_on_something_else_is_not_followed() -> None:
+    target = cylinder(
+        segments=13, rings=43
+    )  # its elbow is higher up than the source's, which nothing but features tells
+    meant = TriangleMesh(target.vertices - np.float32([0, 0, 0.4]), target.faces)
+    kept = target.vertices[:, 2] > 0.6
+    face, bary, _ = closest_points(ARM, meant.vertices)
+    match = Correspondence(face, bary, np.full(len(face), 0.9, np.float32))
+    features = place_features(ARM, ARM), place_features(target, meant)
+    found = follow_bones(ARM, features[0], two_bones(ARM), target, features[1], match)
+    off = np.abs(found.points(ARM) - meant.vertices)[kept, 2]
+    assert off.mean() < 0.1
+
+
 def test_a_button_moves_with_the_cloth_below_it_and_stays_stiff() -> None:
     button = moved(box((0.05, 0.05, 0.05)), (0.22, 0, 1.0))
     mesh = join(ARM, button)
