@@ -10,6 +10,7 @@ import numpy as np
 
 from .consensus import allowed_matches, survey
 from .features import Features
+from .geometry.components import corners_around
 from .map_smoothing import smooth_map
 from .mesh import Float32, Int32, TriangleMesh
 from .progress import JobContext
@@ -157,7 +158,7 @@ def _refine_on_faces(
     """The most alike point of the faces around `vertex` (V,): face (V,), bary (V, 3), cosine (V,)."""
     import torch
 
-    corners, slots = _corners_around(target)
+    corners, slots = corners_around(target.faces, len(target.vertices))
     count = slots[vertex + 1] - slots[vertex]
     goals = torch.from_numpy(target_values)
     sides = _squared_sides(target.faces, goals)
@@ -179,13 +180,6 @@ def _refine_on_faces(
         best[kept], face[kept] = gap[better], own[better]
         bary[kept[:, None], order[better]] = weights[better]
     return face, bary, 1 - best / 2
-
-
-def _corners_around(mesh: TriangleMesh) -> tuple[np.ndarray, np.ndarray]:
-    """Corners (3 · face + which) grouped by vertex: `corners[slots[v]:slots[v + 1]]` are those at v."""
-    order = np.argsort(mesh.faces.reshape(-1), kind="stable")
-    slots = np.concatenate([[0], np.cumsum(np.bincount(mesh.faces.reshape(-1), minlength=len(mesh.vertices)))])
-    return order, slots
 
 
 def _squared_sides(faces: Int32, values: torch.Tensor) -> np.ndarray:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .geometry.laplacian import robust_laplacian
+from .geometry.sampling import with_middles
 from .geometry.similarity import Similarity, fit_similarity
 from .mesh import Float32, Int32, TriangleMesh
 from .preflight import preflight
@@ -134,13 +135,8 @@ class _Goal:
         centre = start(model.mean.mean(axis=0))
         radius = start.scale * np.linalg.norm(model.mean - model.mean.mean(axis=0), axis=1).max()
         near = faces[(np.linalg.norm(points[faces] - centre, axis=2) < REACH * radius).all(axis=1)]
-        used = np.unique(near)
-        samples = [
-            np.concatenate(
-                [of[used], of[near].mean(axis=1), ((of[near] + of[np.roll(near, 1, axis=1)]) / 2).reshape(-1, 3)]
-            )
-            for of in (points, normals)
-        ]
+        used, own = np.unique(near, return_inverse=True)
+        samples = [with_middles(of[used], own.reshape(-1, 3)) for of in (points, normals)]
         length = np.maximum(np.linalg.norm(samples[1], axis=1, keepdims=True), 1e-12)
         return cls(samples[0], samples[1] / length)
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from .correspondence import Correspondence
 from .geometry.closest import closest_points
 from .geometry.laplacian import robust_laplacian
+from .geometry.sampling import with_middles
 from .geometry.similarity import fit_similarity
 from .mesh import Float32, TriangleMesh
 from .preflight import preflight
@@ -131,9 +132,9 @@ class _Registration:
         self.weight = masses / masses.sum()
         self.say = say
         # Neighbours are sought among vertices, and middles of faces and edges: vertices alone would be too few.
-        self.fixed_points = _samples(fixed.points, fixed.mesh)
-        self.fixed_normals = _unit(_samples(fixed.mesh.vertex_normals.astype(np.float64), fixed.mesh))
-        self.fixed_curvature = _samples(curvatures(fixed.mesh, CURVATURE_REACH), fixed.mesh)
+        self.fixed_points = with_middles(fixed.points, fixed.mesh.faces)
+        self.fixed_normals = _unit(with_middles(fixed.mesh.vertex_normals.astype(np.float64), fixed.mesh.faces))
+        self.fixed_curvature = with_middles(curvatures(fixed.mesh, CURVATURE_REACH), fixed.mesh.faces)
         self.inner = np.flatnonzero(np.linalg.norm(fixed.points, axis=1) < 0.95)
         self.inner_weight = (robust_laplacian(fixed.mesh)[1].diagonal() / masses.sum())[self.inner]
 
@@ -178,13 +179,6 @@ class _Registration:
         matrix = (diags(weight) + stiffness * self.energy + 1e-12 * diags(self.weight)).tocsc()
         factors = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
         return self.laid + factors.solve(weight[:, None] * (goal - self.laid))
-
-
-def _samples(values: Float64, mesh: TriangleMesh) -> Float64:
-    """Values (V, C) at the vertices, then at the middles of faces, then of the faces' sides."""
-    corners = values[mesh.faces]
-    sides = (corners + np.roll(corners, -1, axis=1)) / 2
-    return np.concatenate([values, corners.mean(axis=1), sides.reshape(-1, values.shape[1])])
 
 
 def _unit(vectors: Float64) -> Float64:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..mesh import Float32, Int32
 
@@ -24,6 +25,15 @@ def vertex_components(faces: Int32, vertex_count: int) -> Int32:
 def face_components(faces: Int32, vertex_count: int) -> Int32:
     """(F,) int32 component of every face, with the numbers of `vertex_components`."""
     return vertex_components(faces, vertex_count)[faces[:, 0]]
+
+
+def corners_around(faces: Int32, vertex_count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Corners (3 · face + which) grouped by vertex: `corners[slots[v] : slots[v + 1]]` are those at v.
+
+    faces: (F, 3) int32. Returns corners (3 F,) and slots (V + 1,).
+    """
+    order = np.argsort(faces.reshape(-1), kind="stable")
+    return order, np.concatenate([[0], np.cumsum(np.bincount(faces.reshape(-1), minlength=vertex_count))])
 
 
 def weld(points: Float32, tolerance: float) -> tuple[Int32, Int32]:

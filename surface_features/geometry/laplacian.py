@@ -20,8 +20,10 @@ SparseMatrix = Any  # scipy.sparse.csc_matrix: SciPy is only imported on use
 MIN_MASS = 1e-4  # of the mean: slivers would otherwise dominate M⁻¹
 SOLVE_COLUMNS = 2  # right sides solved at once: SuperLU is twice as fast on two than on many
 PULL_LENGTH = 0.025  # of the extent: what lies nearer to a known vertex is smoothed more than it is pulled
-_known: WeakKeyDictionary[TriangleMesh, tuple[SparseMatrix, Float64, float]] = WeakKeyDictionary()
 MAX_SOLVE_ERROR = 1e-4  # how far the constant function may come out wrong
+
+
+_known: WeakKeyDictionary[TriangleMesh, tuple[SparseMatrix, Float64, float]] = WeakKeyDictionary()
 
 
 def robust_laplacian(mesh: TriangleMesh) -> tuple[SparseMatrix, SparseMatrix]:

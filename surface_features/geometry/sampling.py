@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..mesh import Float32, Int32, TriangleMesh
 
@@ -28,3 +29,10 @@ def farthest_points(mesh_or_points: TriangleMesh | Float32, count: int, seed: in
             break
         chosen.append(farthest)
     return np.asarray(chosen, np.int32)
+
+
+def with_middles(values: NDArray, faces: NDArray[np.integer]) -> NDArray:
+    """Values (V, C) at the vertices, then at the middles of faces (F, 3), then of the faces' sides."""
+    corners = values[faces]
+    sides = (corners + np.roll(corners, -1, axis=1)) / 2
+    return np.concatenate([values, corners.mean(axis=1), sides.reshape(-1, values.shape[1])])

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..correspondence import Correspondence
 from ..features import Features
 from ..geometry.closest import closest_barycentrics
+from ..geometry.components import corners_around
 from ..mesh import Float32, TriangleMesh
 from ..preflight import Preflight, preflight
 from ..progress import JobContext
@@ -144,7 +145,7 @@ class _Fit:
         if len(self._searched) > MOST_SEARCHED:
             chosen = np.random.default_rng(0).choice(self._searched, MOST_SEARCHED, replace=False)
             self._searched = np.sort(chosen)
-        self._around = _faces_around(body.faces, len(body.points))
+        self._corners, self._slots = corners_around(body.faces, len(body.points))
 
     def bend(self, maps: Float64) -> Float64:
         """(V, 3) the source's vertices."""
@@ -185,14 +186,14 @@ class _Fit:
 
     def _onto_faces(self, points: Float64, vertex: Int64) -> tuple[_Match, Float64]:
         """The nearest point of the faces around each vertex."""
-        faces, slots = self._around
+        slots = self._slots
         count = slots[vertex + 1] - slots[vertex]
         best = np.full(len(vertex), np.inf)
         face, bary = np.zeros(len(vertex), np.int64), np.zeros((len(vertex), 3))
         bary[:, 0] = 1
         for turn in range(int(count.max(initial=0))):
             rows = np.flatnonzero(count > turn)
-            own = faces[slots[vertex[rows]] + turn]
+            own = self._corners[slots[vertex[rows]] + turn] // 3
             corners = points[self.body.faces[own]]
             weights = closest_barycentrics(corners, self.goal[rows])
             gap = np.linalg.norm(np.einsum("nc,nci->ni", weights, corners) - self.goal[rows], axis=1)
@@ -385,8 +386,3 @@ def _sample(target: TriangleMesh, count: int) -> Int64:
     # The root keeps small parts with many vertices, such as fingers, from being drawn too rarely.
     share = np.sqrt(area[usable])
     return np.sort(np.random.default_rng(0).choice(usable, count, replace=False, p=share / share.sum()))
-
-
-def _faces_around(faces: NDArray[np.int32], vertices: int) -> tuple[Int64, Int64]:
-    order = np.argsort(faces.reshape(-1), kind="stable")
-    return order // 3, np.concatenate([[0], np.cumsum(np.bincount(faces.reshape(-1), minlength=vertices))])
