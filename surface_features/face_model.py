@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .geometry.laplacian import robust_laplacian
+from .geometry.laplacian import factorise, robust_laplacian
 from .geometry.sampling import with_middles
 from .geometry.similarity import Similarity, fit_similarity
 from .mesh import Float32, Int32, TriangleMesh
 from .preflight import preflight
+from .progress import JobContext
 
 FILE = Path(__file__).resolve().parent / "models" / "face" / "face.npz"
 Float64 = NDArray[np.float64]
@@ -92,11 +93,23 @@ class FittedFace:
         return self.on >= LEAST_ON and self.strangeness <= STRANGEST
 
 
-def fit_face(model: FaceModel, model_features: Float32, mesh: TriangleMesh, features: Float32) -> FittedFace:
+def fit_face(
+    model: FaceModel,
+    model_features: Float32,
+    mesh: TriangleMesh,
+    features: Float32,
+    context: JobContext | None = None,
+) -> FittedFace:
     """Lay the head onto a mesh.
 
     model_features: (H, D) of `FaceModel.on_body`, features: (V, D) of the mesh's vertices, by the same backbone.
     """
+    context = context or JobContext()
+
+    def tell(rounds: int) -> None:
+        context.report(rounds / (ROUNDS + POLISHING), f"Looking for the face of {mesh.name}")
+
+    tell(0)
     checked = preflight(mesh)
     points = (checked.proxy.vertices / checked.scale + checked.centre).astype(np.float64)
     normals = checked.proxy.vertex_normals.astype(np.float64)
@@ -104,9 +117,11 @@ def fit_face(model: FaceModel, model_features: Float32, mesh: TriangleMesh, feat
     fit = _Fit(model, _Goal.cut(model, start, points, normals, checked.proxy.faces), start)
     for number in range(ROUNDS):
         fit.improve(number / (ROUNDS - 1))
+        tell(number + 1)
     on = fit.share_on()
     for number in range(POLISHING):
         fit.polish(number / (POLISHING - 1))
+        tell(ROUNDS + number + 1)
     surface = TriangleMesh(fit.where(fit.shape).astype(np.float32), model.faces, mesh.name)
     return FittedFace(surface, on, float(np.sqrt((fit.coefficients**2).mean())), fit.where.scale)
 
@@ -203,7 +218,6 @@ class _Fit:
     def polish(self, share: float) -> None:
         """One round of bending the head, smoothly, to where no coefficients bring it. share: as in `improve`."""
         from scipy.sparse import diags
-        from scipy.sparse.linalg import splu
 
         stiffness = STIFFNESS[0] ** (1 - share) * STIFFNESS[1] ** share
         goal, normals, facing = self._neighbours()
@@ -211,8 +225,7 @@ class _Fit:
         weight = self._mass * (facing > FACING) / (1 + (np.linalg.norm(gap, axis=1) / OUTLIER[1]) ** 2) ** 2
         out = (gap * normals).sum(axis=1)[:, None] * normals
         aim = self.shape + out + SLIDE * (gap - out) - self._fitted
-        matrix = (diags(weight) + stiffness * self._bending + 1e-9 * diags(self._mass)).tocsc()
-        factors = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+        factors = factorise(diags(weight) + stiffness * self._bending + 1e-9 * diags(self._mass))
         self.shape = self._fitted + factors.solve(weight[:, None] * aim)
 
     @cached_property

@@ -34,11 +34,11 @@ class FaceFinder:
         self._features = self._model.on_body(body_features.values, face_body())
         self._found: WeakKeyDictionary[TriangleMesh, FittedFace] = WeakKeyDictionary()
 
-    def find(self, mesh: TriangleMesh, features: Features) -> FittedFace | None:
+    def find(self, mesh: TriangleMesh, features: Features, context: JobContext | None = None) -> FittedFace | None:
         """The head on a mesh with these features; None where it has nobody's."""
         fitted = self._found.get(mesh)
         if fitted is None:
-            fitted = self._found[mesh] = fit_face(self._model, self._features, mesh, features.values)
+            fitted = self._found[mesh] = fit_face(self._model, self._features, mesh, features.values, context)
         return fitted if fitted.is_face else None
 
 
@@ -56,13 +56,14 @@ def register_expressions(
     `registration.register_region`. onto_goal: per vertex of `mesh` a point of `goal`.
     """
     context = context or JobContext()
-    context.report(0.0, f"Looking for the face of {goal.name}")
-    there = finder.find(goal, goal_features)
-    here = finder.find(mesh, features) if there is not None and _on_face(there, goal)[region].any() else None
+    there = finder.find(goal, goal_features, context.span(0.0, 0.2))
+    here = None
+    if there is not None and _on_face(there, goal)[region].any():
+        here = finder.find(mesh, features, context.span(0.2, 0.4))
     if here is None or there is None:
-        return register_region(mesh, goal, onto_goal, region, context)
+        return register_region(mesh, goal, onto_goal, region, context.span(0.4, 1.0))
     if not _on_face(there, goal)[region].all():
-        onto_goal = register_region(mesh, goal, onto_goal, region, context.span(0.2, 0.8))
+        onto_goal = register_region(mesh, goal, onto_goal, region, context.span(0.4, 0.8))
     context.report(0.8, "Laying one face onto the other")
     face, bary, distance = closest_points(here.surface, np.nan_to_num(mesh.vertices))
     on_goal = np.einsum("vc,vcd->vd", bary, there.surface.corners[face])

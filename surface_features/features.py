@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from .cache import FeatureCache
     from .lifting import Lifted
     from .views.cameras import Cameras
-    from .views.details import Spot
     from .views.render import Raycaster
 
 ALGORITHM_VERSION = 6  # raise it when the same input gives other features
@@ -97,8 +96,8 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext,
     from .lifting import side_by_side
     from .preflight import preflight
     from .refinement import refine
-    from .views.cameras import close_ups, place_cameras
-    from .views.details import detail_views, find_spots, spot_vertices
+    from .views.details import spot_vertices
+    from .views.looks import place_looks
     from .views.render import Raycaster
 
     with context.stage("preflight"):
@@ -111,32 +110,23 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext,
     with context.stage("load"):
         context.report(0.03, "Loading the model")
         backbone = load_backbone(settings.backbone, settings.device)
-    raycaster, cameras = Raycaster(proxy), place_cameras(proxy.vertices, settings.views)
+    raycaster = Raycaster(proxy)
     coarse = coarsen(proxy, MOST_LIFTED) if len(proxy.vertices) > MOST_LIFTED else None
-    surface = coarse.mesh if coarse else proxy
-    looks, zoom, detail_zoom = [cameras], backbone.checkpoint.close_up_zoom, backbone.checkpoint.detail_zoom
-    details: Cameras | None = None
-    spots: list[Spot] = []
-    if zoom and not as_seen:  # a picture shows the whole subject
-        looks.append(close_ups(proxy.vertices, cameras, zoom))
-        if detail_zoom:
-            spots = find_spots(surface, detail_zoom)
-            details = detail_views(surface, spots, raycaster, cameras, detail_zoom)
-            looks.append(details)
-    pictures = sum(len(look) for look in looks)
+    surface, zooms = coarse.mesh if coarse else proxy, backbone.checkpoint
+    close_up_zoom = 0.0 if as_seen else zooms.close_up_zoom  # a picture shows the whole subject
+    looks = place_looks(raycaster, surface, settings.views, close_up_zoom, zooms.detail_zoom)
     lifted: list[Lifted] = []
     done = 0
-    for look in looks:
-        span = context.span(0.05 + 0.85 * done / pictures, 0.05 + 0.85 * (done + len(look)) / pictures)
-        # Details are only some of the surface; what they do not show stays as the look before showed it.
-        otherwise = lifted[-1] if look is details else None
+    for number, look in enumerate(looks.cameras):
+        span = context.span(0.05 + 0.85 * done / looks.count, 0.05 + 0.85 * (done + len(look)) / looks.count)
+        otherwise = lifted[-1] if looks.shows_details(number) else None
         lifted.append(_look(surface, raycaster, look, backbone, span, otherwise))
         done += len(look)
     known = side_by_side(lifted)
     if backbone.surface_context is not None and not as_seen:
         with context.stage("refine"):
             span = context.span(0.9, 1.0)
-            known = refine(backbone.surface_context, surface, known, span, spot_vertices(spots))
+            known = refine(backbone.surface_context, surface, known, span, spot_vertices(looks.spots))
     values = known.values
     if settings.embedding:
         with context.stage("embed"):
@@ -159,7 +149,7 @@ def _look(
     otherwise: Lifted | None,
 ) -> Lifted:
     """Pictures from these cameras, their features, and those on the vertices of `surface`. otherwise: see `lift`."""
-    from .lifting import lift
+    from .lifting import lift, read_cells
     from .views.render import render_views
 
     name = raycaster.mesh.name
@@ -173,7 +163,8 @@ def _look(
         cells = backbone.encode(pictures, context.warn, lambda done: inner.report(done, f"Looking at {name}"))
     with context.stage("lift"):
         shift, inner = backbone.checkpoint.cell_shift, context.span(0.7, 1.0)
-        return lift(surface, raycaster, cameras, views, cells, shift, inner, otherwise)
+        reading = read_cells(surface, raycaster, cameras, views, cells.shape[1], shift, inner)
+        return lift(surface, reading, cells, otherwise)
 
 
 def to_z_up(mesh: TriangleMesh, up: str) -> TriangleMesh:

@@ -29,33 +29,16 @@ class Lifted:
     confidence: Float32
 
 
-def lift(
-    mesh: TriangleMesh,
-    raycaster: Raycaster,
-    cameras: Cameras,
-    views: ViewBuffers,
-    cells: Float32,
-    cell_shift: float,
-    context: JobContext,
-    otherwise: Lifted | None = None,
-) -> Lifted:
+def lift(mesh: TriangleMesh, reading: sparse.csr_array, cells: Float32, otherwise: Lifted | None = None) -> Lifted:
     """The visibility- and angle-weighted mean of every vertex's cells over all views.
 
-    mesh: what the features are for; the raycaster's, or a coarser one of the same surface. cells: (N, G, G, D) float32
-    unit vectors.
+    reading: (V, N·G·G), see `read_cells`. cells: (N, G, G, D) float32 unit vectors.
 
-    A vertex takes part in a view where no triangle hides it, with the cosine of its angle as weight, and reads the four
-    cells around it, weighted bilinearly and by how close the cells' own depth is to its depth, so that an arm never
-    reads the chest behind it. Vertices that no view sees take the mean of their neighbours along the surface, or stay
-    as they are in `otherwise`. The confidence is how well the views agree, less where few of them saw the vertex.
+    Vertices that no view sees take the mean of their neighbours along the surface, or stay as they are in `otherwise`.
+    The confidence is how well the views agree, less where few of them saw the vertex.
     """
-    total = np.zeros((len(mesh.vertices), cells.shape[-1]), np.float32)
-    weight = np.zeros(len(mesh.vertices), np.float32)
-    for index in range(len(cameras)):
-        rows, matrix = _sampling_matrix(mesh, raycaster, cameras, views, index, cells.shape[1], cell_shift)
-        total[rows] += matrix @ cells[index].reshape(-1, cells.shape[-1])
-        weight[rows] += np.asarray(matrix.sum(axis=1)).ravel()
-        context.report((index + 1) / len(cameras), "Lifting features onto the surface")
+    total = reading @ cells.reshape(-1, cells.shape[-1])
+    weight = np.asarray(reading.sum(axis=1), np.float32).ravel()
     length = np.linalg.norm(total, axis=1)
     seen = length > 1e-6
     values = np.divide(total, length[:, None], out=np.zeros_like(total), where=seen[:, None])
@@ -76,7 +59,36 @@ def side_by_side(looks: Sequence[Lifted]) -> Lifted:
     return Lifted(values, np.mean([look.confidence for look in looks], axis=0))
 
 
-def _sampling_matrix(
+def read_cells(
+    mesh: TriangleMesh,
+    raycaster: Raycaster,
+    cameras: Cameras,
+    views: ViewBuffers,
+    grid: int,
+    cell_shift: float,
+    context: JobContext | None = None,
+) -> sparse.csr_array:
+    """(V, N·G·G) float32: with what weight every vertex reads the cells of N views of G × G each.
+
+    mesh: what the features are for; the raycaster's, or a coarser one of the same surface.
+
+    A vertex takes part in a view where no triangle hides it, with the cosine of its angle as weight, and reads the four
+    cells around it, weighted bilinearly and by how close the cells' own depth is to its depth, so that an arm never
+    reads the chest behind it.
+    """
+    rows, columns, data = [], [], []
+    for index in range(len(cameras)):
+        row, column, share = _read_view(mesh, raycaster, cameras, views, index, grid, cell_shift)
+        rows.append(row)
+        columns.append(column + index * grid * grid)
+        data.append(share)
+        if context is not None:
+            context.report((index + 1) / len(cameras), "Lifting features onto the surface")
+    where = (np.concatenate(rows), np.concatenate(columns))
+    return sparse.csr_array((np.concatenate(data), where), shape=(len(mesh.vertices), len(cameras) * grid * grid))
+
+
+def _read_view(
     mesh: TriangleMesh,
     raycaster: Raycaster,
     cameras: Cameras,
@@ -84,8 +96,8 @@ def _sampling_matrix(
     index: int,
     grid: int,
     cell_shift: float,
-) -> tuple[np.ndarray, sparse.csr_array]:
-    """Which vertices a view shows, (R,), and the weights (R, G·G) with which they read its cells."""
+) -> tuple[np.ndarray, np.ndarray, Float32]:
+    """Which vertex (M,) reads which of a view's cells (M,), and with what weight (M,)."""
     back = cameras.rotations[index][2]
     cosine = np.abs(mesh.vertex_normals @ back)
     place = cameras.project(mesh.vertices, index)
@@ -108,12 +120,10 @@ def _sampling_matrix(
         apart = (cell_depth[i, j] - depth) / DEPTH_TOLERANCE
         share = bilinear * cosine[candidates] * np.exp(-0.5 * apart**2) * (inside & seen)
         keep = share > 1e-4
-        rows.append(np.flatnonzero(keep))
+        rows.append(candidates[keep])
         columns.append((i * grid + j)[keep])
         data.append(share[keep])
-    flat = [np.concatenate(x) for x in (data, rows, columns)]
-    shape = (len(candidates), grid * grid)
-    return candidates, sparse.csr_array((flat[0].astype(np.float32), (flat[1], flat[2])), shape=shape)
+    return np.concatenate(rows), np.concatenate(columns), np.concatenate(data).astype(np.float32)
 
 
 def _cell_depths(depth: Float32, grid: int, cell_shift: float) -> Float32:

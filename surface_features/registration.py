@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .correspondence import Correspondence
 from .geometry.closest import closest_points
-from .geometry.laplacian import robust_laplacian
+from .geometry.laplacian import factorise, robust_laplacian
 from .geometry.sampling import with_middles
 from .geometry.similarity import fit_similarity
 from .mesh import Float32, TriangleMesh
@@ -174,10 +174,8 @@ class _Registration:
 
     def _solve(self, goal: Float64, weight: Float64, stiffness: float) -> Float64:
         from scipy.sparse import diags
-        from scipy.sparse.linalg import splu
 
-        matrix = (diags(weight) + stiffness * self.energy + 1e-12 * diags(self.weight)).tocsc()
-        factors = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+        factors = factorise(diags(weight) + stiffness * self.energy + 1e-12 * diags(self.weight))
         return self.laid + factors.solve(weight[:, None] * (goal - self.laid))
 
 
@@ -192,13 +190,10 @@ def _trust(gap: Float64, normals: NDArray, others: NDArray) -> Float64:
 
 def curvatures(mesh: TriangleMesh, reaches: tuple[float, ...]) -> Float64:
     """(V, R) how far each vertex stands out from the surface smoothed over each reach, along its normal, per reach."""
-    from scipy.sparse.linalg import splu
-
     laplacian, mass = robust_laplacian(mesh)
     points, normals = mesh.vertices.astype(np.float64), mesh.vertex_normals
     columns = []
     for reach in reaches:
-        system = (mass - reach**2 * laplacian).tocsc()
-        factors = splu(system, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+        factors = factorise(mass - reach**2 * laplacian)
         columns.append(((points - factors.solve(mass @ points)) * normals).sum(axis=1) / reach)
     return np.stack(columns, axis=1)

@@ -26,6 +26,7 @@ from transformers import ViTConfig, ViTModel
 from surface_features.backbones.dense import DenseHead, DenseModel
 
 from .families import PARTS, load_families
+from .objects import LANDMARKS
 from .render_shards import IMAGE_SIZE, VIEWS_PER_CHARACTER
 from .template import Template, add_to_anchors, load_template
 
@@ -33,6 +34,9 @@ SHARES = {  # of a batch's labelled pictures
     "people": 0.34, "procedural": 0.08, "chibi": 0.1, "animals": 0.22, "men": 0.07, "kaykit": 0.05, "beasts": 0.12,
     "remeshed": 0.1,
 }  # fmt: skip
+STORED = ("images", "labels")
+EVERY_S = 60.0
+MOST_PIXELS = 4  # times those of the smallest batch, however many pictures
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class Recipe:
     upsample: int = 2
     temperature: float = 1 / 22
     batch: int = 32
+    together: int = 1  # characters drawn from one shard at once; more make fewer, larger reads
     pixels: int = 4096
     objects: int = 3
     part_weight: float = 0.1
@@ -57,7 +62,19 @@ class Recipe:
     warmup: float = 0.02
 
 
-def build_model(recipe: Recipe) -> DenseModel:
+def recipe_of(batch: int, learning_rate: float) -> Recipe:
+    """The recipe with other batches: everything that is counted per batch grows with it."""
+    times = batch / Recipe.batch
+    return Recipe(
+        batch=batch,
+        learning_rate=learning_rate,
+        pixels=round(Recipe.pixels * min(times, MOST_PIXELS)),
+        objects=round(Recipe.objects * times),
+        together=max(round(times), 1),
+    )
+
+
+def build_model(recipe: Recipe, attention: str = "eager") -> DenseModel:
     config = ViTConfig(
         hidden_size=recipe.width,
         num_hidden_layers=recipe.layers,
@@ -66,7 +83,7 @@ def build_model(recipe: Recipe) -> DenseModel:
         image_size=IMAGE_SIZE,
         patch_size=recipe.patch,
         num_channels=4,
-        attn_implementation="eager",
+        attn_implementation=attention,
     )
     head = DenseHead(recipe.width, recipe.dim, recipe.upsample)
     return DenseModel(ViTModel(config, add_pooling_layer=False), head, recipe.patch)
@@ -80,36 +97,43 @@ def read_weights(model: DenseModel, folder: Path) -> None:
 
 @dataclass
 class ShardPool:
-    """All shards of a folder by kind, memory-mapped; `refresh` takes in new ones."""
+    """All shards of a folder by kind: memory-mapped, or on a GPU. `refresh` takes in new ones."""
 
     folder: Path
-    kinds: dict[str, dict[Path, tuple[np.ndarray, np.ndarray]]] = field(default_factory=dict)
+    device: str = "cpu"
+    kinds: dict[str, dict[Path, tuple[torch.Tensor, torch.Tensor]]] = field(default_factory=dict)
 
     def refresh(self) -> int:
         """How many shards there are now."""
         for path in sorted(self.folder.glob("[a-z]*_*")):
             known = self.kinds.setdefault(path.name.rsplit("_", 1)[0], {})
             if path not in known:
-                known[path] = tuple(np.load(path / f"{n}.npy", mmap_mode="r") for n in ("images", "labels"))
+                images, labels = (torch.from_numpy(np.load(path / f"{n}.npy", mmap_mode="c")) for n in STORED)
+                known[path] = images.to(self.device), labels.to(self.device)
         return sum(len(shards) for shards in self.kinds.values())
 
-    def batch(self, recipe: Recipe, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, int]:
+    def batch(self, recipe: Recipe, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, int]:
         """Pictures, labels, and how many of the pictures are of characters; the others are pairs of objects' views."""
         pairs = recipe.objects if "objects" in self.kinds else 0
         kinds = [kind for kind in SHARES if kind in self.kinds]
         shares = np.array([SHARES[kind] for kind in kinds])
         count = recipe.batch - 2 * pairs
-        drawn = [self._draw(str(kind), 1, rng) for kind in rng.choice(kinds, count, p=shares / shares.sum())]
-        drawn += [self._draw("objects", 2, rng) for _ in range(pairs)]
-        images, labels = (np.concatenate(part) for part in zip(*drawn, strict=True))
+        sizes = np.diff(np.arange(0, count + recipe.together, recipe.together).clip(max=count))
+        drawn = [
+            self._draw(str(kind), int(size), 1, rng)
+            for kind, size in zip(rng.choice(kinds, len(sizes), p=shares / shares.sum()), sizes, strict=True)
+        ]
+        drawn += [self._draw("objects", 1, 2, rng) for _ in range(pairs)]
+        images, labels = (torch.cat(part) for part in zip(*drawn, strict=True))
         return images, labels, count
 
-    def _draw(self, kind: str, views: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Some views of one character or object."""
+    def _draw(self, kind: str, count: int, views: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Some views each of some characters or objects of one shard."""
         shards = list(self.kinds[kind].values())
         images, labels = shards[rng.integers(len(shards))]
-        first = VIEWS_PER_CHARACTER * rng.integers(len(images) // VIEWS_PER_CHARACTER)
-        rows = np.sort(first + rng.choice(VIEWS_PER_CHARACTER, views, replace=False))
+        first = VIEWS_PER_CHARACTER * rng.integers(len(images) // VIEWS_PER_CHARACTER, size=(count, 1))
+        chosen = rng.permuted(np.tile(np.arange(VIEWS_PER_CHARACTER), (count, 1)), axis=1)[:, :views]
+        rows = torch.from_numpy((first + chosen).reshape(-1)).to(self.device)
         return images[rows], labels[rows]
 
 
@@ -133,9 +157,11 @@ class Trainer:
         self.family = torch.from_numpy(template.family).to(self.device)
         self.anchor_family = torch.from_numpy(template.anchor_family).to(self.device)
         self.part = torch.from_numpy(template.part).to(self.device)
-        self.model = build_model(recipe).to(self.device)
-        # Plain attention compiled by Inductor: measured 56 pictures a second on two cores, 28 without.
-        self.forward = torch.compile(self.model)
+        # Plain attention compiled by Inductor: measured 56 pictures a second on two cores, 28 without. A GPU has
+        # finished a short run by the time three of them are compiled.
+        on_cpu = self.device.type == "cpu"
+        self.model = build_model(recipe, "eager" if on_cpu else "sdpa").to(self.device)
+        self.forward = torch.compile(self.model) if on_cpu else self.model
         self.anchors = nn.Parameter(torch.from_numpy(template.embedding.copy()).to(self.device))
         self.parts = nn.Parameter(0.1 * torch.randn(len(PARTS), recipe.dim, device=self.device))
         self.parameters = [*self.model.parameters(), self.anchors, self.parts]
@@ -148,7 +174,7 @@ class Trainer:
             torch.optim.Muon(matrices, lr=1.0, weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
             torch.optim.AdamW(others, lr=1.0, weight_decay=decay, betas=(0.9, 0.98)),
         )
-        self.generator = torch.Generator().manual_seed(seed)
+        self.generator = torch.Generator(self.device).manual_seed(seed)
         self.seconds, self.steps = 0.0, 0
 
     def rate(self, progress: float) -> float:
@@ -159,22 +185,23 @@ class Trainer:
         fraction = min((progress - recipe.warmup) / (1 - recipe.warmup), 1.0)
         return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fraction)))
 
-    def loss(self, images: np.ndarray, labels: np.ndarray, characters: int) -> torch.Tensor:
+    def loss(self, images: torch.Tensor, labels: torch.Tensor, characters: int) -> torch.Tensor:
         """characters: how many of the pictures are labelled with template vertices."""
-        pixels = to_pixels(torch.from_numpy(images).to(self.device))
+        pixels = to_pixels(images.to(self.device))
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             cells = self.forward(pixels).permute(0, 2, 3, 1)
-        label = torch.from_numpy(labels.astype(np.int64))
+        label = labels.to(self.device, torch.int64)
         loss = self._character_loss(cells[:characters], label[:characters])
-        pairs = [self._object_loss(cells[i : i + 2], label[i : i + 2]) for i in range(characters, len(cells), 2)]
-        return loss + self.recipe.object_weight * torch.stack(pairs).mean() if pairs else loss
+        if characters == len(cells):
+            return loss
+        return loss + self.recipe.object_weight * self._object_loss(cells[characters:], label[characters:])
 
     def _character_loss(self, cells: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         """Cross-entropy with the soft targets among the family's anchors, and with the parts all families share."""
         recipe, label = self.recipe, label.reshape(-1)
         seen = torch.nonzero(label >= 0)[:, 0]
-        seen = seen[torch.randperm(len(seen), generator=self.generator)[: recipe.pixels]].to(self.device)
-        vertex = self.told[label.to(self.device)[seen]]
+        seen = seen[torch.randperm(len(seen), generator=self.generator, device=self.device)[: recipe.pixels]]
+        vertex = self.told[label[seen]]
         found = cells.reshape(-1, recipe.dim)[seen]
         logits = found @ nn.functional.normalize(self.anchors, dim=1).T / recipe.temperature
         logits = logits.masked_fill(self.anchor_family != self.family[vertex][:, None], -torch.inf)
@@ -184,17 +211,22 @@ class Trainer:
         return -(self.share[vertex] * log_chance).sum(dim=1).mean() + recipe.part_weight * part_loss
 
     def _object_loss(self, cells: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
-        """Symmetric InfoNCE between the cells of two views that see the same landmark."""
-        first, second = (_one_cell_each(view, self.generator) for view in label.flatten(1))
-        common = sorted(set(first) & set(second))
-        if not common:
+        """Symmetric InfoNCE between the cells of two views that see the same landmark; pairs follow one another."""
+        cell = _one_cell_each(label.flatten(1), self.generator)
+        common = (cell[0::2] >= 0) & (cell[1::2] >= 0)
+        if not common.any():
             return cells.sum() * 0
-        a = cells[0].flatten(0, 1)[[first[place] for place in common]]
-        b = cells[1].flatten(0, 1)[[second[place] for place in common]]
-        logits, own = a @ b.T / self.recipe.object_temperature, torch.arange(len(common), device=self.device)
-        return (nn.functional.cross_entropy(logits, own) + nn.functional.cross_entropy(logits.T, own)) / 2
+        rows = cell.clamp(min=0)[..., None].expand(-1, -1, cells.shape[-1])
+        found = cells.flatten(1, 2).gather(1, rows)
+        logits = found[0::2] @ found[1::2].transpose(1, 2) / self.recipe.object_temperature
+        own = torch.nonzero(common)[:, 1]
+        loss = [
+            nn.functional.cross_entropy(way.masked_fill(~common[:, None], -torch.inf)[common], own)
+            for way in (logits, logits.transpose(1, 2))
+        ]
+        return (loss[0] + loss[1]) / 2
 
-    def step(self, images: np.ndarray, labels: np.ndarray, characters: int, progress: float) -> float:
+    def step(self, images: torch.Tensor, labels: torch.Tensor, characters: int, progress: float) -> float:
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = self.rate(progress)
@@ -216,8 +248,9 @@ class Trainer:
         for _ in range(batches):
             images, labels, characters = pool.batch(self.recipe, rng)
             labels[characters:] = -1
-            cells = self.forward(to_pixels(torch.from_numpy(images).to(self.device))).permute(0, 2, 3, 1)
-            label = torch.from_numpy(labels.astype(np.int64)).to(self.device)
+            with torch.autocast(self.device.type, dtype=torch.bfloat16):
+                cells = self.model(to_pixels(images.to(self.device))).permute(0, 2, 3, 1)
+            label = labels.to(self.device, torch.int64)
             add_to_anchors(total, self.near, self.share, self.told[label[label >= 0]], cells[label >= 0])
         reached = total.norm(dim=1) > 0
         self.anchors[reached] = nn.functional.normalize(total[reached], dim=1)
@@ -245,14 +278,18 @@ class Trainer:
         self.seconds, self.steps = state["seconds"], state["steps"]
 
 
-def _one_cell_each(view: torch.Tensor, generator: torch.Generator) -> dict[int, int]:
-    """Landmark → one random cell (flat) that sees it. view: (G·G,) int64 labels."""
-    order = torch.randperm(len(view), generator=generator)
-    return {place: cell for place, cell in zip(view[order].tolist(), order.tolist(), strict=True) if place >= 0}
+def _one_cell_each(views: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """(N, LANDMARKS) int64: one random cell (flat) that sees each landmark, −1 where none does. views: (N, G·G)."""
+    order = torch.rand(views.shape, generator=generator, device=views.device).argsort(dim=1)
+    seen = views.gather(1, order)
+    cell = torch.full((len(views), LANDMARKS + 1), -1, device=views.device)  # what sees nothing goes to the last column
+    return cell.scatter_(1, torch.where(seen >= 0, seen, LANDMARKS), order)[:, :-1]
 
 
-def train(trainer: Trainer, pool: ShardPool, checkpoint: Path, budget_s: float, seed: int) -> None:
-    """Step until the budget is used; a checkpoint every minute."""
+def train(
+    trainer: Trainer, pool: ShardPool, checkpoint: Path, budget_s: float, seed: int, every_s: float = EVERY_S
+) -> None:
+    """Step until the budget is used; every `every_s` seconds a checkpoint, a line, and what shards there are."""
     rng = np.random.default_rng([seed, trainer.steps])
     last, saved, losses = time.perf_counter(), time.perf_counter(), []
     ahead = ThreadPoolExecutor(1)
@@ -264,7 +301,7 @@ def train(trainer: Trainer, pool: ShardPool, checkpoint: Path, budget_s: float, 
         now = time.perf_counter()
         trainer.seconds += now - last
         last = now
-        if now - saved > 60 or trainer.seconds >= budget_s:
+        if now - saved > every_s or trainer.seconds >= budget_s:
             trainer.save(checkpoint)
             shards, saved = ahead.submit(pool.refresh).result(), now
             mean = float(np.mean(losses))
@@ -279,22 +316,24 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=90.0, help="training time, over all resumed runs")
     parser.add_argument("--start-from", type=Path, help="a model folder to go on from instead of random weights")
     parser.add_argument("--learning-rate", type=float, default=Recipe.learning_rate)
+    parser.add_argument("--batch", type=int, default=Recipe.batch, help="pictures a step; a GPU wants hundreds")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--every", type=float, default=EVERY_S, help="seconds between checkpoints")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--without-sides", action="store_true", help="left and right alike, to compare with")
     options = parser.parse_args()
     checkpoint = options.scratch / "checkpoint.pt"
     template = load_template(load_families(options.data), options.scratch / "template.npz")
-    recipe, sides = Recipe(learning_rate=options.learning_rate), not options.without_sides
+    recipe, sides = recipe_of(options.batch, options.learning_rate), not options.without_sides
     trainer = Trainer(recipe, template, options.device, options.seed, sides=sides)
-    pool = ShardPool(options.scratch / "shards")
+    pool = ShardPool(options.scratch / "shards", options.device)
     if pool.refresh() == 0:
         raise SystemExit(f"No shards in {pool.folder}: run python -m training.render_shards first.")
     if checkpoint.exists():
         trainer.load(checkpoint)
     elif options.start_from:
         trainer.start_from(options.start_from, pool, options.seed)
-    train(trainer, pool, checkpoint, options.minutes * 60, options.seed)
+    train(trainer, pool, checkpoint, options.minutes * 60, options.seed, options.every)
 
 
 if __name__ == "__main__":

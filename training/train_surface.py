@@ -26,6 +26,7 @@ from surface_features.backbones.surface_context import SurfaceContext, SurfaceCo
 
 from .families import load_families
 from .template import Template, add_to_anchors, load_template
+from .train_backbone import EVERY_S
 
 
 @dataclass(frozen=True)
@@ -52,50 +53,62 @@ class SurfaceRecipe:
 class Example:
     """One character as the network sees it: what `SurfaceContext` takes, without the batch axis, and labels."""
 
-    landmarks: tuple[np.ndarray, ...]
-    distances: np.ndarray
-    points: tuple[np.ndarray, ...]
-    nearest: np.ndarray
-    labels: np.ndarray
+    landmarks: tuple[torch.Tensor, ...]
+    distances: torch.Tensor
+    points: tuple[torch.Tensor, ...]
+    nearest: torch.Tensor
+    labels: torch.Tensor
 
 
 class Characters:
-    """The files of `training.lift_characters`, read when needed; every 16th is held out."""
+    """The files of `training.lift_characters`, every 16th held out; read when needed, on a GPU once and for all."""
 
     HELD_OUT = 16
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, device: str = "cpu") -> None:
         files = sorted(folder.glob("[a-z]*.npz"))
         self.held_out = files[:: self.HELD_OUT]
         self.training = [file for file in files if file not in set(self.held_out)]
+        self.device = torch.device(device)
+        self._read: dict[Path, dict[str, torch.Tensor]] = {}
+        if self.device.type != "cpu":
+            with ThreadPoolExecutor() as readers:
+                self._read = dict(zip(files, readers.map(self._load, files), strict=True))
+
+    def _load(self, file: Path) -> dict[str, torch.Tensor]:
+        with np.load(file) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        known = np.flatnonzero(arrays["labels"] >= 0)
+        arrays["known"] = known if len(known) else np.arange(len(arrays["labels"]))  # an object has none
+        evenly = {"evenly": torch.from_numpy(arrays.pop("evenly"))}  # needed by the CPU
+        return evenly | {name: torch.from_numpy(array).to(self.device) for name, array in arrays.items()}
 
     def draw(self, file: Path, recipe: SurfaceRecipe, rng: np.random.Generator, *, augment: bool) -> Example:
-        with np.load(file) as stored:
-            whole = {name: stored[name] for name in stored.files}
-        features = whole["features"].astype(np.float32)
+        whole = self._read.get(file) or self._load(file)
+        features = whole["features"].float()
         if augment and rng.uniform() < recipe.corrupted:
-            _swap_sides(features, whole, rng)
-        positions, normals = (whole[name].astype(np.float32) for name in ("positions", "normals"))
+            features = _swap_sides(features, whole, rng)
+        positions, normals = whole["positions"].float(), whole["normals"].float()
         if augment:
             positions, normals = _turn(positions, normals, rng)
-        described = (features, whole["confidence"].astype(np.float32), positions, normals)
+        described = (features, whole["confidence"].float(), positions, normals)
         count, evenly = len(whole["distances"]), int(whole["evenly"])
         even, finer = np.arange(evenly), np.arange(evenly, count)
         chosen = np.append(
             _choose(even, recipe.config.landmarks, rng, augment=augment),
             _choose(finer if len(finer) else even, recipe.config.detail_landmarks, rng, augment=augment),
         )
-        known = np.flatnonzero(whole["labels"] >= 0)
-        if len(known) == 0:  # an object
-            known = np.arange(len(whole["labels"]))
-        rows = rng.choice(known, recipe.points, replace=len(known) < recipe.points)
-        distances = whole["distances"][:, chosen].astype(np.float32)
+        known = whole["known"]
+        drawn = rng.choice(len(known), recipe.points, replace=len(known) < recipe.points)
+        rows = known[torch.from_numpy(drawn).to(self.device)]
+        landmarks = torch.from_numpy(chosen).to(self.device)
+        distances = whole["distances"][:, landmarks].float()
         return Example(
-            tuple(part[chosen] for part in described),
-            distances[chosen],
+            tuple(part[landmarks] for part in described),
+            distances[landmarks],
             tuple(part[rows] for part in described),
-            distances[whole["nearest"][rows]].argmin(axis=1),
-            whole["labels"][rows].astype(np.int64),
+            distances[whole["nearest"].long()[rows]].argmin(dim=1),
+            whole["labels"][rows].long(),
         )
 
 
@@ -106,24 +119,27 @@ def _choose(landmarks: np.ndarray, wanted: int, rng: np.random.Generator, *, aug
     return among[:wanted] if len(among) >= wanted else np.resize(among, wanted)
 
 
-def _swap_sides(features: np.ndarray, whole: dict[str, np.ndarray], rng: np.random.Generator) -> None:
-    """Blend a region's features with those of its twin, in place."""
+def _swap_sides(features: torch.Tensor, whole: dict[str, torch.Tensor], rng: np.random.Generator) -> torch.Tensor:
+    """A region's features blended with those of its twin."""
     centre = rng.integers(len(whole["distances"]))
-    region = whole["distances"][centre][whole["nearest"]] < rng.uniform(0.05, 0.4)
+    region = (whole["distances"][centre][whole["nearest"].long()] < rng.uniform(0.05, 0.4))[:, None]
     share = rng.uniform(0.3, 1.0)
-    mixed = (1 - share) * features[region] + share * features[whole["twins"][region]]
-    features[region] = mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-6)
+    mixed = (1 - share) * features + share * features[whole["twins"].long()]
+    return torch.where(region, nn.functional.normalize(mixed, dim=1, eps=1e-6), features)
 
 
-def _turn(positions: np.ndarray, normals: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _turn(
+    positions: torch.Tensor, normals: torch.Tensor, rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
     """About the up axis by any angle, tilted a little; scaled and centred anew, with some slack."""
     yaw, (tilt_x, tilt_y) = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.08, 2)
     c, s = np.cos(yaw), np.sin(yaw)
-    turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ _about_x(tilt_x) @ _about_y(tilt_y)
-    positions, normals = positions @ turn.T.astype(np.float32), normals @ turn.T.astype(np.float32)
-    low, high = positions.min(axis=0), positions.max(axis=0)
-    half = (high - low).max() / 2 * rng.uniform(0.95, 1.1)
-    return ((positions - (low + high) / 2) / half).astype(np.float32), normals
+    matrix = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ _about_x(tilt_x) @ _about_y(tilt_y)
+    turn = torch.from_numpy(matrix.T.astype(np.float32)).to(positions.device)
+    positions, normals = positions @ turn, normals @ turn
+    low, high = positions.amin(dim=0), positions.amax(dim=0)
+    half = (high - low).amax() / 2 * rng.uniform(0.95, 1.1)
+    return (positions - (low + high) / 2) / half, normals
 
 
 def _about_x(angle: float) -> np.ndarray:
@@ -137,16 +153,22 @@ def _about_y(angle: float) -> np.ndarray:
 class SurfaceTrainer:
     """Network, anchors' embeddings, optimiser and clock."""
 
-    def __init__(self, recipe: SurfaceRecipe, template: Template, lateral: np.ndarray, seed: int) -> None:
+    def __init__(
+        self, recipe: SurfaceRecipe, template: Template, lateral: np.ndarray, seed: int, device: str = "cpu"
+    ) -> None:
         torch.manual_seed(seed)
-        self.recipe = recipe
-        self.near, self.share = torch.from_numpy(template.near.astype(np.int64)), torch.from_numpy(template.share)
-        self.side, self.anchor_side = torch.from_numpy(template.side), torch.from_numpy(template.side[template.anchors])
-        self.family, self.anchor_family = torch.from_numpy(template.family), torch.from_numpy(template.anchor_family)
-        self.lateral = torch.from_numpy(lateral.astype(np.float32))
-        self.network = SurfaceContext(recipe.config)
-        self.anchors = nn.Parameter(torch.zeros(len(template.anchors), recipe.config.dim))
-        self.sideways = nn.Parameter(torch.zeros(recipe.config.dim))
+        self.recipe, self.device = recipe, torch.device(device)
+
+        def placed(array: np.ndarray) -> torch.Tensor:
+            return torch.from_numpy(array).to(self.device)
+
+        self.near, self.share = placed(template.near.astype(np.int64)), placed(template.share)
+        self.side, self.anchor_side = placed(template.side), placed(template.side[template.anchors])
+        self.family, self.anchor_family = placed(template.family), placed(template.anchor_family)
+        self.lateral = placed(lateral.astype(np.float32))
+        self.network = SurfaceContext(recipe.config).to(self.device)
+        self.anchors = nn.Parameter(torch.zeros(len(template.anchors), recipe.config.dim, device=self.device))
+        self.sideways = nn.Parameter(torch.zeros(recipe.config.dim, device=self.device))
         self.parameters = [*self.network.parameters(), self.anchors, self.sideways]
         self.optimiser = torch.optim.AdamW(self.parameters, weight_decay=recipe.weight_decay, betas=(0.9, 0.98))
         self.seconds, self.steps = 0.0, 0
@@ -214,14 +236,14 @@ class SurfaceTrainer:
         """(B, N, D) corrected features, (B, N) labels and (B, N, D) features as they were seen."""
 
         def batch(name: str) -> torch.Tensor:
-            return torch.from_numpy(np.stack([getattr(example, name) for example in examples]))
+            return torch.stack([getattr(example, name) for example in examples])
 
         def described(name: str) -> SurfacePoints:
             columns = zip(*(getattr(example, name) for example in examples), strict=True)
-            return SurfacePoints(*(torch.from_numpy(np.stack(column)) for column in columns))
+            return SurfacePoints(*(torch.stack(column) for column in columns))
 
         landmarks, points, distances = described("landmarks"), described("points"), batch("distances")
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
             context = self.network.look_around(landmarks, distances)
             found = self.network.read_points(context, distances, points, batch("nearest"))
         return found.float(), batch("labels"), self.network.average(points.features)
@@ -268,7 +290,7 @@ class SurfaceTrainer:
         partial.replace(path)
 
     def load(self, path: Path) -> None:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location=self.device, weights_only=True)
         self.network.load_state_dict(state["network"])
         self.anchors.data.copy_(state["anchors"])
         self.sideways.data.copy_(state["sideways"])
@@ -285,8 +307,15 @@ def with_more_levels(stored: dict[str, torch.Tensor], network: SurfaceContext) -
     return stored | {"embed.weight": torch.cat(parts, dim=1)}
 
 
-def train(trainer: SurfaceTrainer, characters: Characters, checkpoint: Path, budget_s: float, seed: int) -> None:
-    """Step until the budget is used; a checkpoint and a look at held-out characters every minute."""
+def train(
+    trainer: SurfaceTrainer,
+    characters: Characters,
+    checkpoint: Path,
+    budget_s: float,
+    seed: int,
+    every_s: float = EVERY_S,
+) -> None:
+    """Step until the budget is used; a checkpoint and a look at held-out characters every `every_s` seconds."""
     rng = np.random.default_rng([seed, trainer.steps])
     recipe = trainer.recipe
     last, saved, losses = time.perf_counter(), time.perf_counter(), []
@@ -304,7 +333,7 @@ def train(trainer: SurfaceTrainer, characters: Characters, checkpoint: Path, bud
         now = time.perf_counter()
         trainer.seconds += now - last
         last = now
-        if now - saved > 60 or trainer.seconds >= budget_s:
+        if now - saved > every_s or trainer.seconds >= budget_s:
             trainer.save(checkpoint)
             saved = now
             told = f"{trainer.seconds / 60:.1f} min, step {trainer.steps}, loss {np.mean(losses):.3f}"
@@ -318,13 +347,16 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, required=True, help="where training.lift_characters left its files")
     parser.add_argument("--minutes", type=float, default=15.0, help="training time, over all resumed runs")
     parser.add_argument("--start-from", type=Path, help="a model folder to go on from instead of random weights")
+    parser.add_argument("--batch", type=int, default=SurfaceRecipe.batch, help="characters a step")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--every", type=float, default=EVERY_S, help="seconds between checkpoints")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     families = load_families(options.data)
     template = load_template(families, options.scratch / "template.npz")
     lateral = np.concatenate([family.vertices[:, 0] for family in families])
-    trainer = SurfaceTrainer(SurfaceRecipe(), template, lateral, options.seed)
-    characters = Characters(options.scratch / "lifted")
+    trainer = SurfaceTrainer(SurfaceRecipe(batch=options.batch), template, lateral, options.seed, options.device)
+    characters = Characters(options.scratch / "lifted", options.device)
     if not characters.training:
         raise SystemExit(
             f"No characters in {options.scratch / 'lifted'}: run python -m training.lift_characters first."
@@ -332,14 +364,12 @@ def main() -> None:
     checkpoint = options.scratch / "surface.pt"
     if checkpoint.exists():
         trainer.load(checkpoint)
-    elif options.start_from:
-        stored = load_file(options.start_from / "surface_context.safetensors")
-        trainer.network.load_state_dict(with_more_levels(stored, trainer.network))
-        trainer.place_anchors(trainer.gather_anchors(characters, options.seed))
     else:
-        stored = torch.load(options.scratch / "checkpoint.pt", map_location="cpu", weights_only=True)
-        trainer.place_anchors(stored["anchors"])
-    train(trainer, characters, checkpoint, options.minutes * 60, options.seed)
+        if options.start_from:
+            stored = load_file(options.start_from / "surface_context.safetensors")
+            trainer.network.load_state_dict(with_more_levels(stored, trainer.network))
+        trainer.place_anchors(trainer.gather_anchors(characters, options.seed))
+    train(trainer, characters, checkpoint, options.minutes * 60, options.seed, options.every)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..mesh import TriangleMesh
 from .gradients import gradient_operator
-from .poisson import factorise
+from .laplacian import factorise
 
 Float64 = NDArray[np.float64]
 

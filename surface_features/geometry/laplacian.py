@@ -122,13 +122,17 @@ def _solve(mesh: TriangleMesh, filled: Float32, known: Bool, unknown: Int64, pul
     return None
 
 
-def _solve_columns(matrix: SparseMatrix, right: Float64) -> Float64 | None:
-    """matrix⁻¹ · right for a symmetric positive definite matrix; None where it is singular."""
+def factorise(matrix: SparseMatrix) -> SparseMatrix:
+    """SuperLU of a symmetric positive definite matrix, ordered and not pivoted: the fill of a Cholesky one."""
     from scipy.sparse.linalg import splu
 
+    return splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+
+
+def _solve_columns(matrix: SparseMatrix, right: Float64) -> Float64 | None:
+    """matrix⁻¹ · right for a symmetric positive definite matrix; None where it is singular."""
     try:
-        # Symmetric ordering and no pivoting: the fill of a Cholesky factorisation.
-        factors = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+        factors = factorise(matrix)
     except RuntimeError:  # "Factor is exactly singular"
         return None
     solution = np.zeros(right.shape, order="F")

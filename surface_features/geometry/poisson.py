@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..mesh import TriangleMesh
 from .components import vertex_components
-from .laplacian import SparseMatrix, robust_laplacian
+from .laplacian import SparseMatrix, factorise, robust_laplacian
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -87,13 +87,6 @@ class PoissonSolver:
             return solved
 
         return smooth
-
-
-def factorise(matrix: SparseMatrix) -> SparseMatrix:
-    """SuperLU of a symmetric positive definite matrix, ordered and pivoted as a Cholesky factorisation."""
-    from scipy.sparse.linalg import splu
-
-    return splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
 
 
 def _bridges(mesh: TriangleMesh) -> tuple[Int64, Int64, Float64]:

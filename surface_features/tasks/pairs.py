@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..engine.protocol import JobRequest
@@ -26,6 +25,7 @@ class Pairs:
     """
 
     source_features: Features
+    _face_finder: FaceFinder | None = None
 
     def __init__(self, request: JobRequest) -> None:
         self._request = request
@@ -43,13 +43,14 @@ class Pairs:
             features = compute(target, self._settings, part.span(0.0, 0.6), self._request.params)
             yield index, Pair(self.source, self.source_features, target, features, part.span(0.6, 1.0))
 
-    @cached_property
-    def face_finder(self) -> FaceFinder:
-        """Finds people's heads in meshes whose features were computed with these settings."""
+    def face_finder(self, context: JobContext) -> FaceFinder:
+        """Finds people's heads in meshes whose features were computed with these settings; made once."""
         from ..face_registration import FaceFinder, face_body
 
-        upright = replace(self._settings, up="Z")  # as the body is
-        return FaceFinder(compute(face_body(), upright, JobContext(), self._request.params))
+        if self._face_finder is None:
+            upright = replace(self._settings, up="Z")  # as the body is
+            self._face_finder = FaceFinder(compute(face_body(), upright, context, self._request.params))
+        return self._face_finder
 
 
 class Pair:

@@ -36,8 +36,8 @@ def transfer_shape_keys(request: JobRequest, context: JobContext) -> Answer:
                 pair.source_features,
                 matched,
                 region,
-                pairs.face_finder,
-                pair.context.span(0.5, 0.9),
+                pairs.face_finder(pair.context.span(0.5, 0.6)),
+                pair.context.span(0.6, 0.9),
             )
         pair.context.report(0.9, f"{pair.target.name}: transferring shape keys")
         with pair.context.stage("transfer"):

@@ -8,10 +8,12 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from surface_features.correspondence import Correspondence
+from surface_features.errors import JobCancelled
 from surface_features.face_model import FaceModel, load_face_model
 from surface_features.face_registration import FaceFinder, face_body, register_expressions
 from surface_features.features import Features
 from surface_features.mesh import TriangleMesh
+from surface_features.progress import JobContext
 
 from .shapes import icosphere
 
@@ -55,6 +57,18 @@ def test_a_head_is_laid_onto_a_face_to_a_fraction_of_a_millimetre(model, finder)
     assert np.median(off) < 0.0006
     assert np.quantile(off, 0.95) < 0.003
     assert finder.find(mesh, features) is fitted
+
+
+def test_a_search_tells_how_far_it_is_and_can_be_cancelled(model, finder):
+    mesh, features = someone(model, 2)
+    said: list[float] = []
+    finder.find(mesh, features, JobContext(lambda fraction, message: said.append(fraction)))
+    assert said == sorted(said)
+    assert len(said) > 10
+    assert said[-1] == 1.0
+    again = TriangleMesh(mesh.vertices, mesh.faces)
+    with pytest.raises(JobCancelled):
+        finder.find(again, features, JobContext(is_cancelled=lambda: True))
 
 
 def test_what_is_nobodys_head_is_left_alone(finder):

@@ -3,9 +3,8 @@
 
 import numpy as np
 
-from surface_features.lifting import Lifted, fill_unseen, lift, smooth_along_surface
+from surface_features.lifting import Lifted, fill_unseen, lift, read_cells, smooth_along_surface
 from surface_features.mesh import TriangleMesh
-from surface_features.progress import JobContext
 from surface_features.views.cameras import Cameras, place_cameras
 from surface_features.views.render import Raycaster, render_views
 
@@ -26,7 +25,8 @@ def lifted(mesh: TriangleMesh, views: int = 24):
     cameras = place_cameras(mesh.vertices, views)
     raycaster = Raycaster(mesh)
     pictures = render_views(raycaster, cameras, 128)
-    return lift(mesh, raycaster, cameras, pictures, position_cells(mesh, pictures, 32), 0.125, JobContext())
+    reading = read_cells(mesh, raycaster, cameras, pictures, 32, 0.125)
+    return lift(mesh, reading, position_cells(mesh, pictures, 32))
 
 
 def test_vertices_get_what_their_pixels_show():
@@ -50,7 +50,7 @@ def test_an_arm_in_front_of_a_body_reads_nothing_of_the_body():
     views = render_views(raycaster, cameras, 128)
     picked = views.face_ids[:, 2::4, 2::4]
     cells = np.where((picked >= 0)[..., None], colours[mesh.faces[picked, 0]], np.float32([0, 0, 1]))
-    result = lift(mesh, raycaster, cameras, views, cells.astype(np.float32), 0.125, JobContext())
+    result = lift(mesh, read_cells(mesh, raycaster, cameras, views, 32, 0.125), cells.astype(np.float32))
     side = is_arm & (np.abs(mesh.vertices[:, 2] - 1.0) < 0.5)
     assert result.values[side, 0].min() > 0.9
 
@@ -99,7 +99,7 @@ def test_what_a_detail_does_not_show_stays_as_it_was():
     raycaster = Raycaster(mesh)
     pictures = render_views(raycaster, some, 128)
     cells = position_cells(mesh, pictures, 32)
-    result = lift(mesh, raycaster, some, pictures, cells, 0.125, JobContext(), other)
+    result = lift(mesh, read_cells(mesh, raycaster, some, pictures, 32, 0.125), cells, other)
     ahead, behind = mesh.vertices[:, 0] > 0.5, mesh.vertices[:, 0] < -0.8
     assert ((result.values * whole.values).sum(axis=1)[ahead] > 0.9).all()
     assert np.allclose(np.linalg.norm(result.values, axis=1), 1, atol=1e-5)

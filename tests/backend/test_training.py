@@ -11,11 +11,17 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
+from surface_features.backbones import load_backbone
 from surface_features.backbones.surface_context import SurfaceContext, SurfaceContextConfig
+from surface_features.features import compute_view_features
 from surface_features.mesh import TriangleMesh
+from surface_features.preflight import preflight
+from surface_features.settings import FeatureSettings
 from training.dog import read_dog
 from training.families import PARTS, Family, animal_family, human_family
 from training.humans import HumanModel
+from training.lift_characters import lift_prepared
+from training.prepare_characters import Prepared, prepare
 from training.quadrupeds import GRIDS, AnimalModel, AnimalPose, random_animal, random_pose
 from training.render_shards import CharacterSource, render_character
 from training.rigs import FINGERS, SETS, animal_regions, human_regions, label_rig
@@ -171,6 +177,26 @@ def test_pictures_show_what_their_labels_say(kind):
     assert set(np.unique(labels)) <= {-1, *mesh.labels}
     shown = (images[:, 2::4, 2::4, :3] != 128).any(axis=-1)  # a normal; far behind a close-up's middle depth is 0 too
     assert ((labels >= 0) <= shown).all()
+
+
+def test_what_needs_no_backbone_is_prepared_once_and_lifted_as_inference_does(tmp_path):
+    source = CharacterSource(DATA, DATA / "no rigs")
+    prepared = prepare(source, "procedural", 7)
+    assert prepared is not None
+    prepared.save(tmp_path / "procedural.npz")
+    again = Prepared.load(tmp_path / "procedural.npz")
+    assert again.detailed
+    assert [look.shape for look in again.pictures] == [look.shape for look in prepared.pictures]
+    points = lift_prepared(again, load_backbone("bundled", "cpu"))
+    levels = SurfaceRecipe().config.levels
+    assert points["features"].shape == (len(prepared.rows), levels * Recipe().dim)
+    assert np.allclose(np.linalg.norm(points["features"].astype(float), axis=1), 1, atol=2e-3)
+    drawn = source.sample("procedural", np.random.default_rng([7, 0]))
+    views = len(prepared.pictures[0])
+    checked = preflight(TriangleMesh(drawn.vertices, drawn.faces))
+    whole = compute_view_features(checked.proxy, FeatureSettings(views=views, device="cpu")).values[prepared.rows]
+    first = points["features"][:, : whole.shape[1]].astype(np.float32) * np.sqrt(levels)
+    assert np.median((first * whole).sum(axis=1)) > 0.98
 
 
 def test_the_backbone_learns_from_characters_and_objects(tmp_path, template, animals):

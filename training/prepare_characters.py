@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Draw characters and look at them: `python -m training.prepare_characters --data DIR --scratch DIR`.
+
+The part of `training.lift_characters` that needs no backbone, for many cores to do while a GPU trains it, or to do once
+for several backbones. It needs 15 MB of disk per character; without it `lift_characters` does the same by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+from scipy.spatial import cKDTree
+
+from surface_features.errors import BadInputError
+from surface_features.geometry.landmarks import place_landmarks
+from surface_features.lifting import read_cells
+from surface_features.mesh import TriangleMesh
+from surface_features.preflight import preflight
+from surface_features.views.details import spot_vertices
+from surface_features.views.looks import place_looks
+from surface_features.views.render import Raycaster, render_views
+
+from .export import CELL_SHIFT, CLOSE_UP_ZOOM
+from .quadrupeds import SPECIES
+from .render_shards import DETAIL_ZOOM, GRID, IMAGE_SIZE, WITHOUT, CharacterSource, pack_images
+
+LANDMARKS, DETAIL_LANDMARKS, OTHERS = 768, 384, 4096
+DETAIL_SHARE = 0.5  # of the points drawn from everywhere, so many more are drawn from details
+FIRST_SEED = 500_000  # apart from the backbone's characters: their features are better than a stranger's
+COUNTS = {
+    "people": 640, "procedural": 160, "chibi": 160, "animals": 320, "objects": 64, "men": 96, "kaykit": 64,
+    "beasts": 128, "remeshed": 160,
+}  # fmt: skip
+Job = tuple[Path, Path, str, int]  # data, scratch, kind, seed
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What of a character does not depend on the backbone.
+
+    surface: the proxy, V vertices. pictures: one (N, S, S, 4) uint8 per look, see `training.render_shards`. readings:
+    one (V, N·G·G) per look, see `surface_features.lifting.read_cells`. detailed: whether the last look shows details.
+    rows: (P,) vertices of the points. points: the arrays of the character's file that are known without features.
+    """
+
+    surface: TriangleMesh
+    pictures: Sequence[np.ndarray]
+    readings: Sequence[csr_array]
+    detailed: bool
+    rows: np.ndarray
+    points: dict[str, np.ndarray]
+
+    def save(self, path: Path) -> None:
+        arrays = {f"point {name}": array for name, array in self.points.items()}
+        arrays |= {"vertices": self.surface.vertices, "faces": self.surface.faces, "rows": self.rows}
+        arrays["detailed"] = np.array(self.detailed)
+        for look, (pictures, reading) in enumerate(zip(self.pictures, self.readings, strict=True)):
+            arrays |= {f"pictures {look}": pictures, f"data {look}": reading.data.astype(np.float16)}
+            arrays |= {f"columns {look}": reading.indices, f"starts {look}": reading.indptr}
+        write_whole(path, arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> Prepared:
+        with np.load(path) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        surface = TriangleMesh(arrays["vertices"], arrays["faces"])
+        looks = range(sum(name.startswith("pictures ") for name in arrays))
+        pictures = [arrays[f"pictures {look}"] for look in looks]
+        readings = [
+            csr_array(
+                (arrays[f"data {look}"].astype(np.float32), arrays[f"columns {look}"], arrays[f"starts {look}"]),
+                shape=(len(surface.vertices), len(pictures[look]) * GRID * GRID),
+            )
+            for look in looks
+        ]
+        points = {name.removeprefix("point "): array for name, array in arrays.items() if name.startswith("point ")}
+        return cls(surface, pictures, readings, bool(arrays["detailed"]), arrays["rows"], points)
+
+
+def write_whole(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """An .npz that is there whole or not at all."""
+    partial = path.with_name(f".{path.stem}.partial.npz")
+    np.savez(partial, **arrays)
+    partial.rename(path)
+
+
+def prepare(source: CharacterSource, kind: str, seed: int) -> Prepared | None:
+    """Draw a character and look at it as inference does; None where it has no surface."""
+    rng = np.random.default_rng([seed, 0])
+    drawn = source.sample(kind, rng)
+    labels = np.full_like(drawn.labels, -1) if kind == "objects" else drawn.labels  # an object's are its own
+    views = int(rng.choice([12, 16, 24]))
+    try:
+        checked = preflight(TriangleMesh(drawn.vertices, drawn.faces))
+    except BadInputError:
+        return None
+    proxy = checked.proxy
+    raycaster = Raycaster(proxy)
+    looks = place_looks(raycaster, proxy, views, CLOSE_UP_ZOOM, DETAIL_ZOOM)
+    pictures, readings = [], []
+    for cameras in looks.cameras:
+        buffers = render_views(raycaster, cameras, IMAGE_SIZE)
+        pictures.append(pack_images(buffers))
+        readings.append(read_cells(proxy, raycaster, cameras, buffers, GRID, CELL_SHIFT))
+    rows, points = sample_points(proxy, spot_vertices(looks.spots), labels[checked.artist_vertex], source, rng)
+    return Prepared(proxy, pictures, readings, bool(looks.spots), rows, points)
+
+
+def sample_points(
+    proxy: TriangleMesh, details: np.ndarray, labels: np.ndarray, source: CharacterSource, rng: np.random.Generator
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """(P,) vertices of the proxy, and what its file says of them besides features."""
+    seed = int(rng.integers(2**31))
+    landmarks = place_landmarks(proxy, LANDMARKS, seed, details=details, more=DETAIL_LANDMARKS)
+    area = proxy.vertex_areas
+    chance = area / area.sum()
+    chance[details] += DETAIL_SHARE * chance[details] / max(float(chance[details].sum()), 1e-9)
+    drawn = rng.choice(len(area), OTHERS, p=chance / chance.sum())
+    rows = np.concatenate([landmarks.vertices, drawn])
+    places, mirror = source.template_places, source.template_mirror
+    labels = labels[rows]
+    known = np.flatnonzero(labels >= 0)
+    twins = np.arange(len(rows))
+    if len(known):
+        twins[known] = known[cKDTree(places[labels[known]]).query(places[mirror[labels[known]]])[1]]
+    return rows, {
+        "nearest": landmarks.nearest[rows].astype(np.int16),
+        "distances": landmarks.distances.astype(np.float16),
+        "labels": labels.astype(np.int16),
+        "twins": twins.astype(np.int16),
+        "evenly": np.array(min(LANDMARKS, len(landmarks.vertices))),
+    }
+
+
+@lru_cache(maxsize=1)
+def load_source(data: Path, rigs: Path) -> CharacterSource:
+    """One per process."""
+    return CharacterSource(data, rigs)
+
+
+def prepare_character(job: Job) -> None:
+    """Write one character; an existing file is kept, a character without a surface is left out."""
+    data, scratch, kind, seed = job
+    target = scratch / "prepared" / f"{kind}_{seed:06d}.npz"
+    if target.exists():
+        return
+    prepared = prepare(load_source(data, scratch / "rigs"), kind, seed)
+    if prepared is not None:
+        prepared.save(target)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What is drawn, and by how many processes."""
+    parser.add_argument("--data", type=Path, required=True, help="see training/README.md")
+    for kind, count in COUNTS.items():
+        parser.add_argument(f"--{kind}", type=int, default=count)
+    parser.add_argument("--first", type=int, default=0, help="characters are numbered from here")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--without", nargs="*", default=[], choices=SPECIES, help="species kept for testing")
+
+
+def run_jobs(work: Callable[[Job], None], options: argparse.Namespace, folder: str) -> None:
+    """`work` on every character the options ask for, in processes of their own; the results lie in `folder`."""
+    os.environ[WITHOUT] = " ".join(options.without)
+    (options.scratch / folder).mkdir(parents=True, exist_ok=True)
+    jobs = [
+        (options.data, options.scratch, kind, FIRST_SEED + options.first + number)
+        for kind in CharacterSource.KINDS
+        for number in range(getattr(options, kind))
+    ]
+    one_thread = (1,)  # each, for there are as many processes as cores
+    with multiprocessing.get_context("spawn").Pool(options.processes, torch.set_num_threads, one_thread) as pool:
+        for done, _ in enumerate(pool.imap_unordered(work, jobs, chunksize=4), 1):
+            if done % 50 == 0 or done == len(jobs):
+                print(f"{done}/{len(jobs)} characters", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Draw characters and look at them.")
+    parser.add_argument("--scratch", type=Path, required=True)
+    add_options(parser)
+    run_jobs(prepare_character, parser.parse_args(), "prepared")
+
+
+if __name__ == "__main__":
+    main()
