@@ -129,7 +129,7 @@ def anny_labels(data: Path) -> tuple[NDArray[np.int64], list[str]]:
 def people(data: Path, count: int, cache: FeatureCache | None, figures: Figures) -> None:
     labels, names = anny_labels(data)
     model = HumanModel(data)
-    bodies = [_person(model, FIRST_SEED + number) for number in range(count + 1)]
+    bodies = [held_out_person(model, FIRST_SEED + number) for number in range(count + 1)]
     example = bodies[0]
     _features(example, cache)
     rng = np.random.default_rng(0)
@@ -163,7 +163,7 @@ def people(data: Path, count: int, cache: FeatureCache | None, figures: Figures)
     figures.add("people, seconds a mesh, cached", median=float(np.median(seconds)))
 
 
-def _person(model: HumanModel, seed: int) -> TriangleMesh:
+def held_out_person(model: HumanModel, seed: int) -> TriangleMesh:
     rng = np.random.default_rng(seed)
     person = model.sample_person(rng)
     posed = pose_person(model, person, sample_pose(model, person, rng, float(rng.uniform(0.3, 1.0))))
@@ -178,7 +178,7 @@ def _tell_keypoints(what: str, off: dict[str, list[NDArray]], figures: Figures) 
 
 
 def animals(data: Path, example_name: str, cache: FeatureCache | None, figures: Figures) -> None:
-    rigged = dict(_animals(data / "quaternius" / "animals"))
+    rigged = dict(rigged_animals(data / "quaternius" / "animals"))
     example, example_bones, joints = rigged.pop(example_name)
     ways = ("ours", "nearest surface")
     tables: dict[tuple[str, str], list[NDArray]] = {(kind, way): [] for kind in NAMING for way in ways}
@@ -204,7 +204,7 @@ def animals(data: Path, example_name: str, cache: FeatureCache | None, figures: 
     _tell_keypoints("animals", off, figures)
 
 
-def _animals(folder: Path) -> Iterator[tuple[str, tuple[TriangleMesh, dict[str, NDArray], NDArray]]]:
+def rigged_animals(folder: Path) -> Iterator[tuple[str, tuple[TriangleMesh, dict[str, NDArray], NDArray]]]:
     """Mesh, (V,) weights of every bone that all animals have, and (J, 3) joints of these, in one order for all.
 
     What only some have, an ear's bone, goes with what it hangs on.

@@ -82,11 +82,15 @@ def _between(start: NDArray, goal: NDArray) -> NDArray:
 
 
 def picture(
-    mesh: TriangleMesh, degrees: float, bones: NDArray | None = None, low: TriangleMesh | None = None
+    mesh: TriangleMesh,
+    degrees: float,
+    bones: NDArray | None = None,
+    low: TriangleMesh | None = None,
+    colours: NDArray | None = None,
 ) -> NDArray[np.uint8]:
     """(SIZE, SIZE, 3) the mesh in clay, seen from `degrees` off its front; bones drawn over it.
 
-    low: the mesh whose size and ground the picture keeps.
+    low: the mesh whose size and ground the picture keeps. colours: (F, 3) 0…1 of the faces, instead of clay's.
     """
     frame = (low or mesh).vertices
     extent = float(np.ptp(frame, axis=0).max())
@@ -99,7 +103,8 @@ def picture(
     views = render_views(Raycaster(mesh), cameras, 2 * SIZE)
     seen = views.face_ids[0] >= 0
     shade = 0.35 + 0.65 * np.clip(views.normals[0] @ (LIGHT / np.linalg.norm(LIGHT)), 0, 1)
-    colour = np.where(seen[..., None], 255 * shade[..., None] * CLAY, PAPER).astype(np.uint8)
+    material = CLAY if colours is None else colours[views.face_ids[0]]
+    colour = np.where(seen[..., None], 255 * shade[..., None] * material, PAPER).astype(np.uint8)
     image = Image.fromarray(colour)
     if bones is not None:
         _draw_bones(image, (bones - middle) @ rotation[0].T / (0.56 * extent))

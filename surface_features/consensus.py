@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LANDMARKS = 400
 REACHES = (1.0, 0.6, 0.4, 0.3, 0.2, 0.2)  # of √area, round by round: how far away the voters are that count
-WEIGHT = 1.0  # of the votes beside the cosine; twice as much tears limbs off that are fused with the body
+WEIGHT = 0.6  # of the votes beside the cosine; more tears limbs off that are fused with the body
 MEASURED = (0.1, 0.6)  # of √area: distances that tell how much longer ways are on the other surface
 TOLERANCE = 0.1  # of √area: a distance off by this much has no vote
 STRETCH = 0.4  # and by this share of itself: limbs differ in length
