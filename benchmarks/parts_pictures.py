@@ -11,15 +11,13 @@ from __future__ import annotations
 import argparse
 import colorsys
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from surface_features.cache import FeatureCache
-from surface_features.features import to_z_up
-from surface_features.io import read_mesh
 from surface_features.mesh import TriangleMesh
 from training.humans import HumanModel
 
@@ -33,6 +31,7 @@ from .labels_and_keypoints import (
     rigged_animals,
     strongest_parts,
 )
+from .rig_accuracy import scans
 from .rig_pictures import picture, save_sheet
 
 VIEWS = (25.0, 205.0)  # degrees from the front
@@ -51,11 +50,6 @@ def strip(
     return np.concatenate(pictures, axis=1)
 
 
-def scanned_humans(data: Path) -> Iterator[TriangleMesh]:
-    for path in sorted((data / "odedstein" / "human").glob("human_*.obj")):
-        yield to_z_up(read_mesh(path), "Y")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Pictures of parts by one example.")
     default = os.environ.get("SURFACE_FEATURES_DATA", "../shared/data")
@@ -72,7 +66,7 @@ def main() -> None:
     horse, bones, _ = rigged["Horse"]
     parts = strongest_parts(horse, bones, sorted({body_part(bone) for bone in bones}), body_part)
     rows = [
-        strip(person, anny_labels(data)[0], [other, *scanned_humans(data)], cache),
+        strip(person, anny_labels(data)[0], [other, *(scan.mesh for scan in scans(data))], cache),
         strip(horse, parts, [rigged[name][0] for name in FOLLOWERS], cache),
     ]
     save_sheet(options.out, rows)
