@@ -32,14 +32,14 @@ from surface_features.preset_rig import PresetRig, rig_from_nothing
 
 from .rig_pictures import save_sheet, walk_strip
 
-# A set's joints on the template's; `*` stands for the side.
+# A set's joints on the template's. KayKit's head moves the neck too and starts where that does (`training.rigs`).
 MEN = {
     "Hips": "pelvis", "Abdomen": "spine_01", "Torso": "spine_02", "Chest": "spine_03", "Neck": "neck_01",
     "Head": "head", "Shoulder": "clavicle", "UpperArm": "upperarm", "LowerArm": "lowerarm", "Hand": "hand",
     "UpperLeg": "thigh", "LowerLeg": "calf", "Foot": "foot",
 }  # fmt: skip
 KAYKIT = {
-    "hips": "pelvis", "head": "head", "upperarm": "upperarm", "lowerarm": "lowerarm", "wrist": "hand",
+    "hips": "pelvis", "head": "neck_01", "upperarm": "upperarm", "lowerarm": "lowerarm", "wrist": "hand",
     "upperleg": "thigh", "lowerleg": "calf", "foot": "foot", "toes": "ball",
 }  # fmt: skip
 ANIMALS = {

@@ -16,6 +16,7 @@ REACH = 1.2  # the ring around a joint, in distances from the joint to its neare
 WIDER = (1, 2, 4, 8, 16, 32)  # times its reach, while the ring's matches hang together badly:
 STRETCH = 4.0  # scaled by more than that beside the whole body,
 LOOSE = 0.7  # or off by more than that share of the reach; or
+UNSURE = 0.1  # or trusted by less than that; or
 FEWEST = 8  # vertices are not there
 LONG = 3.0  # times as long, beside the other bones, as in the source: one of the bone's joints went astray
 ROUNDS = 4  # of reweighting, so that single wrong matches do not pull a joint
@@ -126,7 +127,10 @@ def _carry(
     reach = REACH * max(float(near), 0.01 * extent)
     usual = np.cbrt(abs(np.linalg.det(whole[:, :3])))
     for wider in rings:
-        ring = (weight if wider == 1 else trust) * np.exp(-0.5 * (distance / (wider * reach)) ** 2)
+        around = (own if wider == 1 else 1.0) * np.exp(-0.5 * (distance / (wider * reach)) ** 2)
+        ring = around * trust
+        if ring.sum() < UNSURE * around.sum():
+            continue
         keep = ring > 1e-3 * ring.max(initial=0.0)
         if keep.sum() < FEWEST:
             continue

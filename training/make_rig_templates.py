@@ -29,12 +29,27 @@ LANDMARKS = {  # of the head, by MakeHuman's joint cubes: what a face rig is sca
     "eye.L": "joint-l-eye", "eye.R": "joint-r-eye", "jaw": "joint-jaw", "mouth": "joint-mouth",
     "head_top": "joint-head-2",
 }  # fmt: skip
-CHIBI = Proportions(
+FIGURE = Proportions(
     along={"head": 2.5, "neck": 0.3, "torso": 0.75, "shoulder": 0.8, "upper_arm": 0.55, "lower_arm": 0.55,
            "hand": 1.1, "thigh": 0.5, "calf": 0.5, "foot": 1.0},
     across={"head": 2.5, "neck": 1.2, "torso": 1.0, "shoulder": 1.0, "upper_arm": 1.2, "lower_arm": 1.2,
             "hand": 1.1, "thigh": 1.1, "calf": 1.1, "foot": 1.0},
 )  # fmt: skip
+CHIBI = Proportions(  # half of it is head
+    along={"head": 4.0, "neck": 0.15, "torso": 0.65, "shoulder": 0.8, "upper_arm": 0.5, "lower_arm": 0.5,
+           "hand": 1.1, "thigh": 0.35, "calf": 0.35, "foot": 0.9},
+    across={"head": 4.0, "neck": 1.5, "torso": 1.2, "shoulder": 1.2, "upper_arm": 1.4, "lower_arm": 1.4,
+            "hand": 1.2, "thigh": 1.3, "calf": 1.3, "foot": 1.1},
+)  # fmt: skip
+# MakeHuman's rig and game characters' put the joints of the trunk in places of their own, each set alike on all its
+# figures. The template's lie half-way: offsets (x, y, z) in lengths from hips to neck, half of the mean one of seven
+# Quaternius men (Farmer to Worker) from MakeHuman's joints carried over, by `benchmarks.rig_accuracy`; the head's less,
+# for it would leave the neck.
+HALF_WAY = {
+    "pelvis": (0, -0.017, -0.077), "spine_01": (0, -0.034, -0.085), "spine_02": (0, -0.026, -0.015),
+    "spine_03": (0, -0.032, 0.099), "neck_01": (0, -0.014, -0.037), "head": (0, 0.02, -0.05),
+    "clavicle_l": (0.063, 0.0, -0.09), "clavicle_r": (-0.063, 0.0, -0.09),
+}  # fmt: skip
 
 
 def human_shapes(model: HumanModel) -> dict[str, Person]:
@@ -45,10 +60,11 @@ def human_shapes(model: HumanModel) -> dict[str, Person]:
         "child": model.make_person(_targets("female", "child", "averagemuscle", "averageweight")),
         "stout": model.make_person(_targets("male", "old", "maxmuscle", "maxweight")),
     }
-    figure = shapes["man"]
     rest = np.tile(np.eye(3), (len(model.bones), 1, 1))
-    vertices = pose_person(model, figure, rest, CHIBI)
-    return shapes | {"figure": Person(vertices, *model.joints(vertices))}
+    for name, proportions in (("figure", FIGURE), ("chibi", CHIBI)):
+        vertices = pose_person(model, shapes["man"], rest, proportions)
+        shapes[name] = Person(vertices, *model.joints(vertices))
+    return shapes
 
 
 def human_template(model: HumanModel) -> dict[str, NDArray]:
@@ -64,6 +80,7 @@ def human_template(model: HumanModel) -> dict[str, NDArray]:
         return np.einsum("vc,vcd->vd", bary, values[corners])
 
     kept = [index for index, bone in enumerate(model.bones) if bone != "Root"]
+    bones = np.array([model.bones[index] for index in kept])
     parents = [kept.index(parent) if parent in kept else -1 for parent in model.parents[kept]]
     weights = at_vertices(model.weights[:count])
     root = model.bone_index["Root"]
@@ -73,10 +90,13 @@ def human_template(model: HumanModel) -> dict[str, NDArray]:
         "shapes": np.array(list(shapes)),
         "vertices": np.stack([at_vertices(to_z_up(person.vertices[:count])) for person in people]).astype(np.float16),
         "faces": small.faces.astype(np.uint16),
-        "bones": np.array([model.bones[index] for index in kept]),
+        "bones": bones,
         "parents": np.array(parents, np.int16),
         "ends": np.stack(
-            [to_z_up(np.stack([person.heads[kept], person.tails[kept]], axis=1)) for person in people]
+            [
+                half_way(to_z_up(np.stack([person.heads[kept], person.tails[kept]], axis=1)), [*map(str, bones)])
+                for person in people
+            ]
         ).astype(np.float32),
         "landmarks": np.array(list(LANDMARKS)),
         "landmark_places": np.stack(
@@ -84,6 +104,17 @@ def human_template(model: HumanModel) -> dict[str, NDArray]:
         ).astype(np.float32),
         **pack_weights(weights[:, kept]),
     }
+
+
+def half_way(ends: NDArray, bones: list[str]) -> NDArray:
+    """(B, 2, 3) heads and tails with the trunk's joints where `HALF_WAY` says; ends that meet stay together."""
+    heads = ends[:, 0]
+    trunk = float(np.linalg.norm(heads[bones.index("neck_01")] - heads[bones.index("pelvis")]))
+    moved = ends.copy()
+    for bone, offset in HALF_WAY.items():
+        meets = np.linalg.norm(ends - heads[bones.index(bone)], axis=-1) < 1e-4 * trunk
+        moved[meets] += trunk * np.asarray(offset)
+    return moved
 
 
 def pack_weights(weights: NDArray) -> dict[str, NDArray]:
