@@ -34,7 +34,8 @@ class PairErrors:
     """What was measured at every sample of a pair.
 
     geodesic: (N,) along the target, over √area. euclidean: (N,) straight, over the target's largest extent.
-    flipped: (N,) bool, nearer along the surface to the twin on the other side than to the truth; None without twins.
+    flipped: (N,) bool, nearer along the surface to the twin on the other side than to the truth; None without twins. A
+    point whose twin is the vertex nearest to itself is its own twin, as far as the pack can tell, and never flipped.
     sided: (N,) bool, whether the twin lies as far from the truth as `SIDED`; None likewise.
     known: samples the pack has, of which N were measured.
     """
@@ -53,7 +54,7 @@ class Scores:
     """mge_x100: mean geodesic error over √area, ×100; median_x100 likewise. The others are shares 0…1.
 
     side_flips counts all points. wrong_side counts those that lie off the body's middle (`SIDED`): on the middle, where
-    twins meet and a pack knows the twin only to a vertex, the smallest error is half the time a flip.
+    twins meet, the smallest error is half the time a flip.
     """
 
     mge_x100: float
@@ -138,7 +139,9 @@ def measure_pair(
     unit = np.sqrt(target.face_areas.sum(dtype=np.float64))
     flipped = sided = None
     if truth.target_mirror_vertex is not None:
-        flipped = to_twin < geodesic
+        corners = target.faces[truth.target_face]
+        own = corners[np.arange(len(corners)), truth.target_bary.argmax(axis=1)] == truth.target_mirror_vertex
+        flipped = (to_twin < geodesic) & ~own
         sided = np.linalg.norm(target.vertices[truth.target_mirror_vertex] - true_points, axis=1) >= SIDED * unit
     return PairErrors(
         source_name,
