@@ -162,7 +162,7 @@ def animal_regions(model: AnimalModel, first_label: int) -> Regions:
         cuts = {"torso": TORSO_CUTS, "foreleg": LEG_CUTS, "hindleg": LEG_CUTS}.get(stem)
         if cuts is None:
             members |= {} if stem == "trunk" else {name: own}
-            lines |= {name: line[[0, -1]]} if stem == "tail" else {}
+            lines |= {name: line[[0, -1]]} if stem in ("tail", "ear") else {}
             continue
         segment = np.searchsorted(cuts, np.arange(rings) / (rings - 1))
         for number in range(len(cuts)):
@@ -187,7 +187,7 @@ def label_rig(rig: Mapping[str, np.ndarray], names: dict[str, str], regions: Reg
         own = np.concatenate([regions.members[part] for part in parts])
         rows = np.flatnonzero(region == name)
         points, template = rig["vertices"][rows], regions.places[own]
-        if parts[0] in regions.limbs and len({part[-2:] for part in parts}) == 1:  # a limb of one side, or a tail
+        if parts[0] in regions.limbs and len({part[-2:] for part in parts}) == 1:  # of one side, or a tail
             start, way = _limb_of(name, of_joint, rig)
             template_start, template_end = regions.limbs[parts[0]]
             template_way = template_end - template_start if len(parts) == 1 else template.mean(axis=0) - template_start
