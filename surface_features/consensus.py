@@ -3,6 +3,9 @@
 
 A hand whose features are nearer to the other hand still hangs on its own elbow. Landmarks vote for each other: a match
 is good where distances along the source to the landmarks nearby are the distances along the target to their matches.
+And what many landmarks want is dear, so that of two legs that look like one the less alike takes the leg that is left
+over: entropic optimal transport between landmarks, unbalanced, since one surface may have what the other lacks
+(Séjourné, Peyré, Vialard, Unbalanced Optimal Transport, 2023).
 No training, no assumption of equal proportions beyond `STRETCH`.
 """
 
@@ -28,6 +31,10 @@ MEASURED = (0.1, 0.6)  # of √area: distances that tell how much longer ways ar
 TOLERANCE = 0.1  # of √area: a distance off by this much has no vote
 STRETCH = 0.4  # and by this share of itself: limbs differ in length
 CYCLE = 0.08  # of √area: a voter whose match comes back this far away counts little
+BLUR = 0.05  # of the score: entropy of the transport
+BALANCE = 0.8  # 0…1 how strictly all landmarks are to be matched equally often
+PRICE_ROUNDS = 30
+TINY = 1e-30
 SLACK = 0.2  # below the best score: what may still be matched
 MARGIN = 2.5  # of the landmarks' spacing: what lies that near to it may be matched too
 
@@ -62,8 +69,9 @@ def allowed_matches(source: Landscape, target: Landscape) -> tuple[NDArray[np.bo
     sharpness = 1 / (TOLERANCE + STRETCH * source_distances)
     score = alike
     for reach in REACHES:
-        match = score.argmax(dim=1)
-        back = score.argmax(dim=0)[match]
+        to_source, to_target = _discounts(score)
+        match = (score + to_target).argmax(dim=1)
+        back = (score + to_source).argmax(dim=0)[match]
         drift = source_distances[torch.arange(len(back)), back]
         target_distances = target_distances / _stretch(source_distances, target_distances, match, drift)
         say = torch.exp(-source_distances / reach) * (torch.exp(-((drift / CYCLE) ** 2)) + 0.02)
@@ -76,9 +84,24 @@ def allowed_matches(source: Landscape, target: Landscape) -> tuple[NDArray[np.bo
             ]
         )
         score = alike + WEIGHT * votes
-    forward = score >= score.max(dim=1, keepdim=True).values - SLACK
-    backward = score >= score.max(dim=0, keepdim=True).values - SLACK
+    to_source, to_target = _discounts(score)
+    forward, backward = score + to_target, score + to_source
+    forward = forward >= forward.max(dim=1, keepdim=True).values - SLACK
+    backward = backward >= backward.max(dim=0, keepdim=True).values - SLACK
     return _widen(forward.numpy(), target.distances), _widen(backward.T.numpy(), source.distances)
+
+
+def _discounts(score: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(Ls, 1) and (1, Lt), what is to be added to a (Ls, Lt) score: less for landmarks that more want than others."""
+    import torch
+
+    kernel = ((score - score.max()) / BLUR).exp()
+    of_target = torch.ones_like(score[0])
+    for _ in range(PRICE_ROUNDS):  # Sinkhorn's
+        of_source = (len(score) * (kernel @ of_target)).clamp_(min=TINY) ** -BALANCE
+        of_target = (score.shape[1] * (of_source @ kernel)).clamp_(min=TINY) ** -BALANCE
+    prices = of_source.log()[:, None], of_target.log()[None]
+    return BLUR * (prices[0] - prices[0].mean()), BLUR * (prices[1] - prices[1].mean())
 
 
 def _stretch(source: torch.Tensor, target: torch.Tensor, match: torch.Tensor, drift: torch.Tensor) -> float:

@@ -3,9 +3,10 @@
 
 import numpy as np
 import pytest
+import torch
 
 from surface_features import consensus
-from surface_features.consensus import allowed_matches, survey
+from surface_features.consensus import _discounts, allowed_matches, survey
 from surface_features.correspondence import match_surfaces
 from surface_features.features import Features
 from surface_features.mesh import TriangleMesh
@@ -70,3 +71,17 @@ def test_a_single_triangle_matches_itself():
     features = Features(np.eye(3, dtype=np.float32), np.ones(3, np.float32))
     match = match_surfaces(triangle, features, triangle, features)
     assert np.allclose(match.points(triangle), triangle.vertices, atol=1e-5)
+
+
+def test_what_two_landmarks_want_goes_to_the_one_that_has_nothing_else():
+    score = torch.tensor([[0.9, 0.1, 0.0], [0.8, 0.7, 0.0], [0.0, 0.1, 0.6]])
+    of_source, of_target = _discounts(score)
+    assert (score.argmax(dim=1) == torch.tensor([0, 0, 2])).all()
+    assert ((score + of_target).argmax(dim=1) == torch.tensor([0, 1, 2])).all()
+    assert ((score + of_source).argmax(dim=0) == torch.tensor([0, 1, 2])).all()
+
+
+def test_a_landmark_without_a_counterpart_takes_nobody_elses():
+    score = torch.eye(5)[:, :4] + 0.1  # the last looks like nothing there
+    _, of_target = _discounts(score)
+    assert ((score + of_target).argmax(dim=1)[:4] == torch.arange(4)).all()
