@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..correspondence import Correspondence
 from ..features import Features
-from ..geometry.closest import closest_barycentrics
+from ..geometry.closest import closest_barycentrics, closest_points
 from ..geometry.components import corners_around
 from ..mesh import Float32, TriangleMesh
 from ..preflight import Preflight, preflight
@@ -33,13 +33,18 @@ CHUNK = 16_384
 MOST_SHARED = 1000  # of the vertices that two bones share: what holds the bones together
 SPREAD = (0.06, 0.012)  # of the extent, first and last round: how far off a match may be and still count
 JOINT = 0.2  # how strongly bones hold together where both move a vertex
-SIMILARITY = 0.3  # how strongly a bone keeps its shape
+SIMILARITY = 0.1  # how strongly a bone keeps its shape
 FOLLOW = 0.01  # how strongly a bone turns as its neighbours do
 NORMAL = 0.03  # of the extent: a right angle between normals is as bad as this distance
 MEANING = 0.09  # of the extent: features as unlike as can be are as bad as this distance
 REACH = 0.04  # of the extent: a bent source that is further away says nothing
 FACING = 0.3  # least cosine between normals
 LOST_LIKENESS = 0.05  # of the cosine: what the bent source leads to may be so much less alike than the first match
+ANCHOR = 0.1  # how strongly the first matches hold on where the bent source is near already
+AVERAGED = 0.5  # share of the first match in the last one,
+AGREE = 0.04  # of the extent: where they lie so near to each other; and
+WORTH = 1.25  # how much worse the source as it stands may lie on the target before bending it pays
+EXACT = 0.003  # of the extent: less of it where the bent source lies closer than that on the target
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,13 +98,13 @@ def follow_bones(
         spread = SPREAD[0] ** (1 - share) * SPREAD[1] ** share
         match, gap, facing = fit.match(maps)
         near = np.exp(-((gap / spread) ** 2)) * (facing > FACING)
-        # Where nothing is near yet, the features keep pulling.
+        # Where nothing is near yet, the features keep pulling; a little they always do, or bones slide along limbs.
         own = fit.gap_of(start.take(chosen), maps)
-        far = np.exp(-((own / (4 * spread)) ** 2)) * trust[chosen] * (1 - share) * 0.3 * (near < 0.3)
+        far = np.exp(-((own / (4 * spread)) ** 2)) * trust[chosen] * ((1 - share) * 0.3 * (near < 0.3) + ANCHOR)
         maps = fit.solve_both(match, near, start.take(chosen), far, maps, spread)
-    still = _identity(body)
-    if fit.residual(still) <= fit.residual(maps):
-        maps = still
+    still, residual = _identity(body), fit.residual(maps)
+    if fit.residual(still) <= residual * WORTH:
+        maps, residual = still, 0.0
     whole = _Fit(body, source_features.values, goal, normals, target_features.values)
     match, gap, facing = whole.match(maps)
     context.report(1.0, f"Bent {source.name} into {target.name}")
@@ -110,11 +115,26 @@ def follow_bones(
     confidence = np.where(taken, np.maximum(onto_source.confidence, likely), onto_source.confidence)
     # A match far from where its bone brings it, with something else near, was wrong; with nothing near it is unsure.
     confidence = np.where(~taken & (own > 2 * REACH), confidence * 0.5, confidence)
+    match = _average(source, match, start, AVERAGED * min(1.0, residual / EXACT))
     return Correspondence(
         np.where(taken, match.face, start.face).astype(np.int32),
         np.where(taken[:, None], match.bary, start.bary).astype(np.float32),
         confidence.astype(np.float32),
     )
+
+
+def _average(source: TriangleMesh, match: _Match, first: _Match, share: float) -> _Match:
+    """Two guesses with errors of their own, features and nearness, are better together where they agree.
+
+    share: 0…1, of `first`. Points of the source between both, brought back to its surface.
+    """
+    places = [np.einsum("nc,nci->ni", one.bary, source.vertices[source.faces[one.face]]) for one in (match, first)]
+    apart = np.linalg.norm(places[1] - places[0], axis=1)
+    rows = np.flatnonzero(apart < AGREE * float(np.ptp(source.vertices[source.faces].reshape(-1, 3), axis=0).max()))
+    face, bary = match.face.copy(), match.bary.copy()
+    between = (1 - share) * places[0][rows] + share * places[1][rows]
+    face[rows], bary[rows] = closest_points(source, between.astype(np.float32))[:2]
+    return _Match(face, bary)
 
 
 @dataclass(frozen=True, eq=False)
