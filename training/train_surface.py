@@ -34,7 +34,7 @@ class SurfaceRecipe:
     """Everything that decides the result besides data, seed and time."""
 
     config: SurfaceContextConfig = field(
-        default_factory=lambda: SurfaceContextConfig(dim=64, detail_landmarks=256, levels=3)
+        default_factory=lambda: SurfaceContextConfig(dim=64, layers=4, detail_landmarks=256, levels=3)
     )
     batch: int = 8
     points: int = 768
@@ -298,13 +298,17 @@ class SurfaceTrainer:
         self.seconds, self.steps = state["seconds"], state["steps"]
 
 
-def with_more_levels(stored: dict[str, torch.Tensor], network: SurfaceContext) -> dict[str, torch.Tensor]:
-    """Weights for `network` from one that saw fewer distances; what the others show counts nothing at first."""
+def grow(stored: dict[str, torch.Tensor], network: SurfaceContext) -> dict[str, torch.Tensor]:
+    """Weights for `network` from one that saw fewer distances or has fewer layers; what is new counts nothing yet."""
     weight = stored["embed.weight"]
     missing = network.embed.in_features - weight.shape[1]
     known = network.config.levels * network.config.dim - missing
     parts = (weight[:, :known], weight.new_zeros(len(weight), missing), weight[:, known:])
-    return stored | {"embed.weight": torch.cat(parts, dim=1)}
+    grown = network.state_dict() | stored | {"embed.weight": torch.cat(parts, dim=1)}
+    for name in grown.keys() - stored.keys():
+        if name.rpartition(".")[0].endswith((".out", ".mlp.2")):  # what a layer adds to its tokens
+            grown[name] = torch.zeros_like(grown[name])
+    return grown
 
 
 def train(
@@ -367,7 +371,7 @@ def main() -> None:
     else:
         if options.start_from:
             stored = load_file(options.start_from / "surface_context.safetensors")
-            trainer.network.load_state_dict(with_more_levels(stored, trainer.network))
+            trainer.network.load_state_dict(grow(stored, trainer.network))
         trainer.place_anchors(trainer.gather_anchors(characters, options.seed))
     train(trainer, characters, checkpoint, options.minutes * 60, options.seed, options.every)
 

@@ -12,7 +12,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from surface_features.backbones import load_backbone
-from surface_features.backbones.surface_context import SurfaceContext, SurfaceContextConfig
+from surface_features.backbones.surface_context import SurfaceContext, SurfaceContextConfig, SurfacePoints
 from surface_features.features import compute_view_features
 from surface_features.mesh import TriangleMesh
 from surface_features.preflight import preflight
@@ -27,7 +27,7 @@ from training.render_shards import CharacterSource, render_character
 from training.rigs import FINGERS, SETS, animal_regions, human_regions, label_rig
 from training.template import Template, build_template
 from training.train_backbone import Recipe, ShardPool, Trainer
-from training.train_surface import Characters, SurfaceRecipe, SurfaceTrainer, with_more_levels
+from training.train_surface import Characters, SurfaceRecipe, SurfaceTrainer, grow
 
 from .engine_helpers import PROJECT
 
@@ -265,12 +265,21 @@ def test_a_network_that_saw_fewer_distances_goes_on_with_more():
     torch.manual_seed(0)
     few, more = SurfaceContextConfig(dim=8, levels=2, width=16), SurfaceContextConfig(dim=8, levels=3, width=16)
     old, new = SurfaceContext(few), SurfaceContext(more)
-    new.load_state_dict(with_more_levels(old.state_dict(), new))
+    new.load_state_dict(grow(old.state_dict(), new))
     told = torch.randn(5, old.embed.in_features)
     further = torch.cat([told[:, :16], torch.randn(5, 8), told[:, 16:]], dim=1)
     assert torch.allclose(new.embed(further), old.embed(told), atol=1e-6)
-    same = with_more_levels(new.state_dict(), new)
+    same = grow(new.state_dict(), new)
     assert torch.equal(same["embed.weight"], new.embed.weight)
+
+
+def test_a_network_with_fewer_layers_goes_on_with_more():
+    torch.manual_seed(0)
+    old, new = (SurfaceContext(SurfaceContextConfig(dim=8, width=16, layers=layers)) for layers in (1, 2))
+    new.load_state_dict(grow(old.state_dict(), new))
+    points = SurfacePoints(torch.randn(1, 6, 8), torch.rand(1, 6), torch.randn(1, 6, 3), torch.randn(1, 6, 3))
+    distances = torch.rand(1, 6, 6)
+    assert torch.allclose(new.look_around(points, distances), old.look_around(points, distances), atol=1e-6)
 
 
 def test_grids_cover_all_vertices(animals):
