@@ -115,7 +115,7 @@ def follow_bones(
     confidence = np.where(taken, np.maximum(onto_source.confidence, likely), onto_source.confidence)
     # A match far from where its bone brings it, with something else near, was wrong; with nothing near it is unsure.
     confidence = np.where(~taken & (own > 2 * REACH), confidence * 0.5, confidence)
-    match = _average(source, match, start, AVERAGED * min(1.0, residual / EXACT))
+    match = _average(source, match, start, AVERAGED * min(1.0, residual / EXACT), taken)
     return Correspondence(
         np.where(taken, match.face, start.face).astype(np.int32),
         np.where(taken[:, None], match.bary, start.bary).astype(np.float32),
@@ -123,17 +123,21 @@ def follow_bones(
     )
 
 
-def _average(source: TriangleMesh, match: _Match, first: _Match, share: float) -> _Match:
+def _average(source: TriangleMesh, match: _Match, first: _Match, share: float, wanted: NDArray[np.bool_]) -> _Match:
     """Two guesses with errors of their own, features and nearness, are better together where they agree.
 
-    share: 0…1, of `first`. Points of the source between both, brought back to its surface.
+    share: 0…1, of `first`. wanted: (N,), where that is asked. Points of the source between both, brought back to its
+    surface.
     """
-    places = [np.einsum("nc,nci->ni", one.bary, source.vertices[source.faces[one.face]]) for one in (match, first)]
-    apart = np.linalg.norm(places[1] - places[0], axis=1)
-    rows = np.flatnonzero(apart < AGREE * float(np.ptp(source.vertices[source.faces].reshape(-1, 3), axis=0).max()))
+    if share == 0:
+        return match
+    checked = preflight(source)  # finite, its extent is 1
+    surface = TriangleMesh(checked.proxy.vertices[checked.proxy_vertex], source.faces, source.name)
+    places = [np.einsum("nc,nci->ni", one.bary, surface.corners[one.face]) for one in (match, first)]
+    rows = np.flatnonzero(wanted & (np.linalg.norm(places[1] - places[0], axis=1) < AGREE))
     face, bary = match.face.copy(), match.bary.copy()
     between = (1 - share) * places[0][rows] + share * places[1][rows]
-    face[rows], bary[rows] = closest_points(source, between.astype(np.float32))[:2]
+    face[rows], bary[rows] = closest_points(surface, between.astype(np.float32))[:2]
     return _Match(face, bary)
 
 

@@ -80,6 +80,18 @@ def test_a_bent_source_makes_a_blurred_match_exact() -> None:
     assert error(found) < 0.03
 
 
+def test_a_source_with_a_corner_that_is_nowhere_is_bent_all_the_same() -> None:
+    straight = cylinder(segments=13, rings=43)
+    target = bent(straight, 60)
+    vertices = ARM.vertices.copy()
+    vertices[ARM.faces[0, 0]] = np.nan
+    torn = TriangleMesh(vertices, ARM.faces, "Torn")
+    match, features = blurred_match(target, straight, 0.15), place_features(ARM, ARM)
+    found = follow_bones(torn, features, two_bones(ARM), target, place_features(target, straight), match)
+    assert np.isfinite(found.bary).all()
+    assert np.linalg.norm(found.points(ARM) - straight.vertices, axis=1).mean() < 0.03
+
+
 def test_a_source_in_the_same_place_needs_no_bending() -> None:
     target = cylinder(segments=13, rings=43)
     match = blurred_match(target, target, 0.2)
