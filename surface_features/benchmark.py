@@ -139,9 +139,8 @@ def measure_pair(
     unit = np.sqrt(target.face_areas.sum(dtype=np.float64))
     flipped = sided = None
     if truth.target_mirror_vertex is not None:
-        corners = target.faces[truth.target_face]
-        own = corners[np.arange(len(corners)), truth.target_bary.argmax(axis=1)] == truth.target_mirror_vertex
-        flipped = (to_twin < geodesic) & ~own
+        nearest = target.faces[truth.target_face, truth.target_bary.argmax(axis=1)]
+        flipped = (to_twin < geodesic) & (nearest != truth.target_mirror_vertex)
         sided = np.linalg.norm(target.vertices[truth.target_mirror_vertex] - true_points, axis=1) >= SIDED * unit
     return PairErrors(
         source_name,

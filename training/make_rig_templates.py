@@ -80,7 +80,7 @@ def human_template(model: HumanModel) -> dict[str, NDArray]:
         return np.einsum("vc,vcd->vd", bary, values[corners])
 
     kept = [index for index, bone in enumerate(model.bones) if bone != "Root"]
-    bones = np.array([model.bones[index] for index in kept])
+    bones = [model.bones[index] for index in kept]
     parents = [kept.index(parent) if parent in kept else -1 for parent in model.parents[kept]]
     weights = at_vertices(model.weights[:count])
     root = model.bone_index["Root"]
@@ -90,13 +90,10 @@ def human_template(model: HumanModel) -> dict[str, NDArray]:
         "shapes": np.array(list(shapes)),
         "vertices": np.stack([at_vertices(to_z_up(person.vertices[:count])) for person in people]).astype(np.float16),
         "faces": small.faces.astype(np.uint16),
-        "bones": bones,
+        "bones": np.array(bones),
         "parents": np.array(parents, np.int16),
         "ends": np.stack(
-            [
-                half_way(to_z_up(np.stack([person.heads[kept], person.tails[kept]], axis=1)), [*map(str, bones)])
-                for person in people
-            ]
+            [half_way(to_z_up(np.stack([person.heads[kept], person.tails[kept]], axis=1)), bones) for person in people]
         ).astype(np.float32),
         "landmarks": np.array(list(LANDMARKS)),
         "landmark_places": np.stack(
