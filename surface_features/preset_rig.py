@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A rig from nothing: the skeleton and skin weights of the most alike template in a mesh that never had any.
+"""A rig from nothing: the skeleton and skin weights of the most alike templates in a mesh that never had any.
 
 mesh = read_mesh(Path("villager.glb"))
 rig = rig_from_nothing(mesh, kind="human")
@@ -21,12 +21,17 @@ from .mesh import Float32, Int32, TriangleMesh
 from .progress import JobContext
 from .rig_names import z_axes
 from .rig_template import KINDS, RigShape, RigTemplate, load_template
-from .rigging import fit_joints, robust_similarity
+from .rigging import carry_joints, robust_similarity, settle_joints
 from .settings import FeatureSettings, WeightSettings
 from .transfer.weights import transfer_skin
 
 COMPARED = 1200  # vertices of either mesh by which the template's shapes are compared
 DRIFT = 0.06  # of the target's extent, see `_likeness`
+UNLIKE = 0.04  # of the likeness: a shape that much worse than the best is not tried
+UNEVEN = 0.2  # of the likeness: what bones that all are stretched by e or shrunk by e beside the others cost
+LONG = 0.05  # of the extent of the skeleton: shorter bones, those of fingers, say nothing of proportions
+NEARLY_AS_ALIKE = 0.01  # of the score: the share of a shape that is so much worse falls by e
+AVERAGED = 3  # shapes
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,24 +78,25 @@ def rig_from_nothing(
     features, context = features or FeatureSettings(), context or JobContext()
     found = compute_features(mesh, features, context.span(0.0, 0.3), cache)
     kinds = KINDS if kind == "auto" else (kind,)
-    chosen = _most_alike(mesh, found, kinds, features, context.span(0.3, 0.55), cache)
-    template, shape = chosen.template, chosen.shape
-    onto_mesh = match_surfaces(shape.mesh, chosen.features, mesh, found, context.span(0.55, 0.7))
-    onto_shape = match_surfaces(mesh, found, shape.mesh, chosen.features, context.span(0.7, 0.85))
-    context.report(0.85, f"{mesh.name}: fitting bones")
+    fits = _fit_shapes(mesh, found, kinds, features, context.span(0.3, 0.75), cache)
+    best = fits[0]
+    template, shape = best.template, best.shape
+    onto_shape = match_surfaces(mesh, found, shape.mesh, best.features, context.span(0.75, 0.9))
+    context.report(0.9, f"{mesh.name}: fitting bones")
     with context.stage("rigging"):
-        points = np.concatenate([shape.ends, np.stack([shape.landmarks, shape.landmarks], axis=1)])
-        moving = np.pad(template.weights, ((0, 0), (0, len(shape.landmarks))))
-        fitted = fit_joints(shape.mesh, points, moving, mesh, onto_mesh)
+        # Shapes err in their own ways, so their mean is better than any.
+        shares = np.exp([(fit.score - best.score) / NEARLY_AS_ALIKE for fit in fits])
+        carried = np.einsum("n,nbed->bed", shares / shares.sum(), np.stack([fit.bones for fit in fits]))
+        fitted = settle_joints(shape.mesh, shape.bones_and_landmarks, mesh, carried.astype(np.float32))
         ends, landmarks = fitted[: len(shape.ends)], fitted[len(shape.ends) :, 0]
         turn = robust_similarity(shape.ends.reshape(-1, 3), ends.reshape(-1, 3))[:, :3]
         turn = turn / np.cbrt(np.linalg.det(turn))
         axes, front = z_axes(shape.ends) @ turn.T, -turn[:, 1]  # templates face −Y
-    context.report(0.92, f"{mesh.name}: transferring weights")
+    context.report(0.95, f"{mesh.name}: transferring weights")
     with context.stage("transfer"):
         skin = transfer_skin(shape.mesh, template.weights, mesh, onto_shape, weights, template.bones).weights
     return PresetRig(
-        template.kind, shape.name, chosen.likeness, template.bones, template.parents, ends, axes.astype(np.float32),
+        template.kind, shape.name, best.likeness, template.bones, template.parents, ends, axes.astype(np.float32),
         front.astype(np.float32),
         landmarks, skin, onto_shape.confidence,
     )  # fmt: skip
@@ -104,6 +110,41 @@ class _Candidate:
     likeness: float
 
 
+@dataclass(frozen=True, eq=False)
+class _Fit(_Candidate):
+    """bones: (B + L, 2, 3) the shape's bones and landmarks carried into the mesh. score: what shapes are chosen by."""
+
+    bones: Float32
+    score: float
+
+
+def _fit_shapes(
+    mesh: TriangleMesh,
+    found: Features,
+    kinds: Sequence[str],
+    settings: FeatureSettings,
+    context: JobContext,
+    cache: FeatureCache | None,
+) -> list[_Fit]:
+    """At most `AVERAGED` of the shapes of one template, the best first.
+
+    Best is a shape that the mesh's features are alike to and whose bones need not be stretched unevenly to fit the
+    mesh: features tell what is a head, not how big it is.
+    """
+    alike = _most_alike(mesh, found, kinds, settings, context.span(0.0, 0.6), cache)
+    context = context.span(0.6, 1.0)
+    fits = []
+    for number, one in enumerate(alike):
+        part = context.span(number / len(alike), (number + 1) / len(alike))
+        onto_mesh = match_surfaces(one.shape.mesh, one.features, mesh, found, part)
+        bones = one.shape.bones_and_landmarks
+        moving = np.pad(one.template.weights, ((0, 0), (0, len(one.shape.landmarks))))
+        carried = carry_joints(one.shape.mesh, bones, moving, mesh, onto_mesh)
+        score = one.likeness - UNEVEN * _unevenness(one.shape.ends, carried[: len(one.shape.ends)])
+        fits.append(_Fit(one.template, one.shape, one.features, one.likeness, carried, score))
+    return sorted(fits, key=lambda fit: -fit.score)[:AVERAGED]
+
+
 def _most_alike(
     mesh: TriangleMesh,
     found: Features,
@@ -111,8 +152,8 @@ def _most_alike(
     settings: FeatureSettings,
     context: JobContext,
     cache: FeatureCache | None,
-) -> _Candidate:
-    """The template's shape whose features the mesh's are most alike to."""
+) -> list[_Candidate]:
+    """The shapes of the most alike template whose features the mesh's are nearly as alike to as to the best one's."""
     settings = FeatureSettings.from_json(settings.to_json() | {"up": "Z"})  # as templates are made
     pairs = [(template, shape) for template in map(load_template, kinds) for shape in template.shapes]
     candidates = []
@@ -120,7 +161,17 @@ def _most_alike(
         part = context.span(number / len(pairs), (number + 1) / len(pairs))
         features = compute_features(shape.mesh, settings, part, cache)
         candidates.append(_Candidate(template, shape, features, _likeness(mesh, found, shape.mesh, features)))
-    return max(candidates, key=lambda candidate: candidate.likeness)
+    best = max(candidates, key=lambda candidate: candidate.likeness)
+    least = best.likeness - UNLIKE
+    return [one for one in candidates if one.template is best.template and one.likeness >= least]
+
+
+def _unevenness(before: Float32, after: Float32) -> float:
+    """0…1: how much long bones, (B, 2, 3) each, are stretched beside each other: mean |log| by length, at most 1."""
+    length, stretched = (np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1) for ends in (before, after))
+    long = length > LONG * float(np.ptp(before.reshape(-1, 3), axis=0).max())
+    stretch = np.log(np.maximum(stretched[long], 1e-12) / length[long])
+    return float(np.average(np.minimum(np.abs(stretch - np.median(stretch)), 1.0), weights=length[long]))
 
 
 def _likeness(mesh: TriangleMesh, found: Features, shape: TriangleMesh, features: Features) -> float:

@@ -24,6 +24,11 @@ class RigShape:
     ends: Float32
     landmarks: Float32
 
+    @property
+    def bones_and_landmarks(self) -> Float32:
+        """(B + L, 2, 3), landmarks as bones without length."""
+        return np.concatenate([self.ends, np.repeat(self.landmarks[:, None], 2, axis=1)])
+
 
 @dataclass(frozen=True, eq=False)
 class RigTemplate:

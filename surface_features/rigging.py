@@ -29,7 +29,19 @@ def fit_joints(
     target: TriangleMesh,
     onto_target: Correspondence,
 ) -> Float32:
-    """Where the source's bones belong in the target.
+    """Where the source's bones belong in the target: `carry_joints`, then `settle_joints`."""
+    carried = carry_joints(source, bones, bone_weights, target, onto_target)
+    return settle_joints(source, bones, target, carried)
+
+
+def carry_joints(
+    source: TriangleMesh,
+    bones: Float32,
+    bone_weights: Float32,
+    target: TriangleMesh,
+    onto_target: Correspondence,
+) -> Float32:
+    """Where the surface around them takes the source's bones, which need not be inside the target.
 
     bones: (B, 2, 3) float32 heads and tails in the source's frame. bone_weights: (Vs, B) skin weights, zero columns for
     bones that move nothing. onto_target: per source vertex a point of the target. Returns (B, 2, 3) float32 in the
@@ -37,9 +49,7 @@ def fit_joints(
 
     Around each joint the vertices of the bones that meet there form a ring; the similarity transform that takes the
     ring to its matches takes the joint along. Bones that move nothing follow whatever surface is nearest to them, so a
-    root between the feet stays between the feet. Ends that coincide in the source coincide in the target. Where
-    skeleton and target are the same left and right, so are the fitted joints. A joint inside the source ends inside
-    the target, about as deep.
+    root between the feet stays between the feet. Ends that coincide in the source coincide in the target.
     """
     goal = onto_target.points(target)
     usable = np.isfinite(source.vertices).all(axis=1) & np.isfinite(goal).all(axis=1)
@@ -47,7 +57,7 @@ def fit_joints(
     weights, trust = bone_weights[usable], onto_target.confidence[usable].astype(np.float64) + 1e-3
     whole = robust_similarity(vertices, goal, trust)
     extent = float(np.ptp(vertices, axis=0).max())
-    points, joint = merge_points(bones.reshape(-1, 3).astype(np.float64), 1e-4 * extent)
+    points, joint = _distinct_joints(source, bones)
     owned = []
     for index in range(len(points)):
         meeting = np.unique(np.flatnonzero(joint == index) // 2)
@@ -59,21 +69,32 @@ def fit_joints(
 
     moved = np.array([carry(index) for index in range(len(points))])
     _mend_long_bones(points, joint.reshape(-1, 2), moved, carry)
-    moved = _settle(source, points, target, moved)
     return moved[joint].reshape(-1, 2, 3).astype(np.float32)
 
 
-def _settle(source: TriangleMesh, points: np.ndarray, target: TriangleMesh, moved: np.ndarray) -> np.ndarray:
-    """The carried joints (P, 3) symmetric and inside the target, as far as the source's `points` (P, 3) are."""
+def settle_joints(source: TriangleMesh, bones: Float32, target: TriangleMesh, carried: Float32) -> Float32:
+    """Bones carried into the target, (B, 2, 3) float32, symmetric and inside it as far as the source's are.
+
+    bones: (B, 2, 3) in the source's frame, carried: (B, 2, 3) in the target's. Where skeleton and target are the same
+    left and right, so are the joints. A joint inside the source ends inside the target, about as deep.
+    """
+    points, joint = _distinct_joints(source, bones)
+    moved = carried.reshape(-1, 3)[np.unique(joint, return_index=True)[1]].astype(np.float64)
     twins, wanted, body = mirror_twins(points), depth_to_keep(source, points), BodyDepth(target)
     if twins is not None:
         moved = symmetrise(moved, twins, target)
     settled = body.pull_in(moved, wanted)
-    if twins is None:
-        return settled
-    alike = symmetrise(settled, twins, target)
-    lost = (wanted >= 0) & (body.relative(alike) < 0) & (body.relative(settled) >= 0)
-    return np.where(lost[:, None], settled, alike)
+    if twins is not None:
+        alike = symmetrise(settled, twins, target)
+        lost = (wanted >= 0) & (body.relative(alike) < 0) & (body.relative(settled) >= 0)
+        settled = np.where(lost[:, None], settled, alike)
+    return settled[joint].reshape(-1, 2, 3).astype(np.float32)
+
+
+def _distinct_joints(source: TriangleMesh, bones: Float32) -> tuple[np.ndarray, np.ndarray]:
+    """(P, 3) where bones begin or end, and for each bone's head and tail, (2B,), which of them it is."""
+    finite = source.vertices[np.isfinite(source.vertices).all(axis=1)].astype(np.float64)
+    return merge_points(bones.reshape(-1, 3).astype(np.float64), 1e-4 * float(np.ptp(finite, axis=0).max()))
 
 
 def _mend_long_bones(

@@ -9,7 +9,8 @@ import pytest
 from surface_features.correspondence import Correspondence
 from surface_features.errors import BadInputError
 from surface_features.geometry.inside import winding_numbers
-from surface_features.preset_rig import rig_from_nothing
+from surface_features.mesh import TriangleMesh
+from surface_features.preset_rig import _unevenness, rig_from_nothing
 from surface_features.rig_names import NAMINGS, name_bones
 from surface_features.rig_template import FOLDER, KINDS, load_template
 from surface_features.rigging import fit_joints
@@ -69,3 +70,18 @@ def test_fingers_whose_matches_fall_into_one_point_stay_in_the_hand() -> None:
 def test_unknown_preset_is_told() -> None:
     with pytest.raises(BadInputError, match="quadruped"):
         rig_from_nothing(icosphere(), "fish")
+
+
+def test_a_body_like_one_shape_of_a_template_gets_that_shape_s_skeleton() -> None:
+    shape = next(shape for shape in load_template("human").shapes if shape.name == "chibi")
+    rough = shape.mesh.vertices + np.random.default_rng(0).normal(0, 0.001, shape.mesh.vertices.shape)
+    rig = rig_from_nothing(TriangleMesh(rough.astype(np.float32), shape.mesh.faces), "human")
+    assert rig.shape == shape.name
+    height = np.ptp(shape.mesh.vertices[:, 2])
+    assert np.linalg.norm(rig.ends - shape.ends, axis=-1).mean() < 0.01 * height
+
+
+def test_proportions_count_beside_likeness() -> None:
+    man, chibi = (next(s for s in load_template("human").shapes if s.name == name) for name in ("man", "chibi"))
+    assert _unevenness(man.ends, 2 * man.ends) < 1e-6
+    assert _unevenness(man.ends, chibi.ends) > 0.1
