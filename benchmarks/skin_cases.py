@@ -82,7 +82,11 @@ def skin(vertices: NDArray, weights: NDArray, transforms: NDArray) -> NDArray:
 
 
 def shared_regions(source: Skinned, target: Skinned) -> tuple[list[int], list[int], int]:
-    """For every joint of both the number of its region, −1 for joints the other set does not know, and their count."""
+    """For every joint of both the number of its region, and their count.
+
+    A joint that the other set does not know is of the region that its surface grows out of, as ears are of the head
+    where only one of both has bones in them; −1 where it moves nothing that hangs on a region.
+    """
     known = [[_parts(who, joint) for joint in who.joints] for who in (source, target)]
     if source.family == target.family:
         known = [[[joint] for joint in who.joints] for who in (source, target)]
@@ -99,8 +103,26 @@ def shared_regions(source: Skinned, target: Skinned) -> tuple[list[int], list[in
         for other in own[1:]:
             group[find(other)] = find(own[0])
     roots = sorted({find(part) for part in both})
-    number = [[next((roots.index(find(part)) for part in parts if part in both), -1) for parts in one] for one in known]
-    return number[0], number[1], len(roots)
+    numbers = []
+    for who, joints in zip((source, target), known, strict=True):
+        number = [next((roots.index(find(part)) for part in parts if part in both), -1) for parts in joints]
+        numbers.append(_grown_out_of(who, number))
+    return numbers[0], numbers[1], len(roots)
+
+
+def _grown_out_of(who: Skinned, number: list[int]) -> list[int]:
+    """`number`, and for joints without one that of the joint whose surface they border on most, the longest first."""
+    edges = np.concatenate([who.mesh.faces[:, pair] for pair in ((0, 1), (1, 2), (2, 0))])
+    border = who.weights[edges[:, 0]].T @ who.weights[edges[:, 1]]
+    border = border + border.T
+    region = np.array(number)
+    while True:
+        known, unknown = np.flatnonzero(region >= 0), np.flatnonzero(region < 0)
+        shared = border[np.ix_(unknown, known)]
+        if shared.max(initial=0.0) <= 0:
+            return region.tolist()
+        row, column = np.unravel_index(shared.argmax(), shared.shape)
+        region[unknown[row]] = region[known[column]]
 
 
 def to_regions(weights: NDArray, region: Sequence[int], count: int) -> NDArray:
