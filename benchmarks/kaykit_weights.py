@@ -9,7 +9,6 @@ Once as the target stands in its file, in the source's own pose, and once after 
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 import time
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from examples.installed_extension import disable, install, quiet, select
+from training.data_folder import parse_with_data
 
 CLIP, CLIP_SHARE = "Running_A", 0.3
 HELD = ("handslot",)  # weapons, shields and mugs hang on these bones; hats and capes on others
@@ -164,15 +164,13 @@ def _worst_bones(found: NDArray, target: Figure, count: int = 5) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Transfer weights between KayKit characters, against the truth.")
-    default = os.environ.get("SURFACE_FEATURES_DATA", "../shared/data")
-    parser.add_argument("--data", type=Path, default=Path(default), help="folder with kaykit/ (SURFACE_FEATURES_DATA)")
     parser.add_argument("source", nargs="?", default="Knight")
     parser.add_argument("target", nargs="?", default="Barbarian")
-    options = parser.parse_args()
-    files = [options.data.resolve() / "kaykit" / f"{name}.glb" for name in (options.source, options.target)]
+    options = parse_with_data(parser, "kaykit")
+    files = [options.data / "kaykit" / f"{name}.glb" for name in (options.source, options.target)]
     for file in files:
         if not file.is_file():
-            parser.error(f"{file} is missing: give the data folder with --data or SURFACE_FEATURES_DATA")
+            parser.error(f"{options.data / 'kaykit'} has no {file.name}")
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "blender.log"
         with quiet(log):

@@ -34,6 +34,7 @@ from surface_features.surface_points import carry_points
 from surface_features.transfer.keypoints import transfer_keypoints
 from surface_features.transfer.layout import inset_samples
 from surface_features.transfer.shape_keys import STILL, ShapeKeyTransfer
+from training.data_folder import parse_with_data
 from training.humans import HumanModel, pose_person, sample_pose, to_z_up
 
 FIRST_SEED = 1_000_100  # held out: training uses smaller ones
@@ -327,18 +328,14 @@ def _key_error(found: NDArray, truth: NDArray) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Labels, keypoints and shape keys against the truth.")
-    default = os.environ.get("SURFACE_FEATURES_DATA", "../shared/data")
     parser.add_argument("what", nargs="*", default=["people", "animals", "keys"], choices=["people", "animals", "keys"])
-    parser.add_argument("--data", type=Path, default=Path(default), help="data folder (SURFACE_FEATURES_DATA)")
     parser.add_argument("--people", type=int, default=20, help="how many follow the labelled person")
     parser.add_argument("--pairs", type=int, default=5, help="of heads, for shape keys")
     parser.add_argument("--animal", default="Horse", help="the labelled one")
     parser.add_argument("--cache", type=Path, help="folder for features, to run again quickly")
     parser.add_argument("--json", type=Path, help="file for the figures")
-    options = parser.parse_args()
-    data = options.data.resolve()
-    if not (data / "mpfb2").is_dir():
-        parser.error(f"{data} is missing: give the data folder with --data or SURFACE_FEATURES_DATA")
+    options = parse_with_data(parser, "mpfb2/base.obj")
+    data = options.data
     torch.set_num_threads(min(2, os.cpu_count() or 1))
     cache = FeatureCache(options.cache, 2**32) if options.cache else FeatureCache(Path("build/labels_cache"), 2**32)
     figures = Figures()

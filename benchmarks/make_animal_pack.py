@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 
 from surface_features.geometry.closest import closest_points
 from surface_features.mesh import TriangleMesh
+from training.data_folder import parse_with_data
 from training.quadrupeds import SPECIES, AnimalModel, bare, random_animal, random_pose
 
 from .make_mpfb_pack import (
@@ -69,12 +69,10 @@ def truth_between(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Make a correspondence pack of quadrupeds.")
-    default = os.environ.get("SURFACE_FEATURES_DATA", "../shared/data")
-    parser.add_argument("--data", type=Path, default=Path(default), help="folder with infinigen_nurbs/")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--species", choices=SPECIES, default="wolf", help="where every pair starts")
     parser.add_argument("--each", type=int, default=2, help="pairs with every other species")
-    options = parser.parse_args()
+    options = parse_with_data(parser, "infinigen_nurbs")
     model = AnimalModel(options.data)
     options.out.mkdir(parents=True, exist_ok=True)
     rng, seed = np.random.default_rng(FIRST_HELD_OUT_SEED), FIRST_HELD_OUT_SEED

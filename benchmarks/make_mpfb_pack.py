@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from surface_features.geometry.closest import closest_points
 from surface_features.mesh import TriangleMesh
 from surface_features.views.cameras import place_cameras
 from surface_features.views.render import Raycaster, render_views
+from training.data_folder import parse_with_data
 from training.dressing import Labelled, Wardrobe, roughen
 from training.humans import HumanModel, pose_person, sample_pose
 from training.remeshing import voxel_remesh
@@ -189,15 +189,11 @@ def write_pack(data: Path, out: Path, people: int, pairs: int, variant: str) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Make a correspondence pack of held-out MPFB people.")
-    default = os.environ.get("SURFACE_FEATURES_DATA", "../shared/data")
-    parser.add_argument("--data", type=Path, default=Path(default), help="folder with mpfb2/ (SURFACE_FEATURES_DATA)")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--people", type=int, default=10)
     parser.add_argument("--pairs", type=int, default=20)
     parser.add_argument("--variant", choices=VARIANTS, default="clean")
-    options = parser.parse_args()
-    if not (options.data / "mpfb2" / "base.obj").is_file():
-        parser.error(f"{options.data} has no mpfb2/base.obj: give its folder with --data or SURFACE_FEATURES_DATA")
+    options = parse_with_data(parser, "mpfb2/base.obj")
     if options.people < 3:
         parser.error("--people must be at least 3")
     write_pack(options.data, options.out, options.people, options.pairs, options.variant)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from scipy.spatial.transform import Rotation
 
 from surface_features.geometry.closest import closest_points
 from surface_features.mesh import TriangleMesh
+from training.data_folder import parse_with_data
 from training.objects import ObjectSource, bend
 
 from .make_mpfb_pack import FIRST_HELD_OUT_SEED, POINTS_PER_PAIR, facing_apart, pack_truth, remesh, write_ply
@@ -55,10 +55,8 @@ def make_pair(mesh: TriangleMesh, rng: np.random.Generator) -> tuple[TriangleMes
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Make a correspondence pack of objects.")
-    default = os.environ.get("SURFACE_FEATURES_DATA", "../shared/data")
-    parser.add_argument("--data", type=Path, default=Path(default), help="folder with polyhaven/ and odedstein/")
     parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args()
+    options = parse_with_data(parser, "polyhaven", "odedstein")
     options.out.mkdir(parents=True, exist_ok=True)
     listed: list[list[str]] = []
     for number, mesh in enumerate(ObjectSource(options.data).all_meshes()):

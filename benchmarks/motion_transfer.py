@@ -9,7 +9,6 @@ slide too), and for how many target bones a source bone was found. `--pictures` 
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 from benchmarks.dog_figure import read_dog_figure
 from benchmarks.kaykit_weights import read_figure
 from examples.installed_extension import disable, install, quiet, select
+from training.data_folder import parse_with_data
 
 CASES = (
     ("kaykit/Knight.glb", "Walking_A", "quaternius/men/Farmer.glb"),
@@ -110,14 +110,10 @@ def _strip(source: Any, target: Any, clip: str, path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Transfer clips between characters of other sets and species.")
-    default = os.environ.get("SURFACE_FEATURES_DATA", "../shared/data")
-    parser.add_argument("--data", type=Path, default=Path(default), help="data folder (SURFACE_FEATURES_DATA)")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="render strips there")
     parser.add_argument("--only", default="", metavar="WORD", help="only cases whose files or clip contain it")
-    options = parser.parse_args()
-    data = options.data.resolve()
-    if not (data / "kaykit").is_dir():
-        parser.error(f"{data} has no kaykit folder: give the data folder with --data or SURFACE_FEATURES_DATA")
+    options = parse_with_data(parser, "kaykit")
+    data = options.data
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "blender.log"
         with quiet(log):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import colorsys
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from surface_features.cache import FeatureCache
 from surface_features.mesh import TriangleMesh
+from training.data_folder import parse_with_data
 from training.humans import HumanModel
 
 from .labels_and_keypoints import (
@@ -52,13 +52,9 @@ def strip(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Pictures of parts by one example.")
-    default = os.environ.get("SURFACE_FEATURES_DATA", "../shared/data")
-    parser.add_argument("--data", type=Path, default=Path(default), help="data folder (SURFACE_FEATURES_DATA)")
     parser.add_argument("--out", type=Path, default=Path("docs/images/parts.webp"))
-    options = parser.parse_args()
-    data = options.data.resolve()
-    if not (data / "mpfb2").is_dir():
-        parser.error(f"{data} is missing: give the data folder with --data or SURFACE_FEATURES_DATA")
+    options = parse_with_data(parser, "mpfb2/base.obj")
+    data = options.data
     cache = FeatureCache(Path("build/labels_cache"), 2**32)
     model = HumanModel(data)
     person, other = (held_out_person(model, FIRST_SEED + number) for number in range(2))

@@ -8,7 +8,6 @@ pieces; each as it rests above, and in the source's pose below. All as shape key
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from surface_features.correspondence import match_surfaces
 from surface_features.features import Features, compute_features
 from surface_features.mesh import TriangleMesh
 from surface_features.transfer.jacobians import PoseTransfer
+from training.data_folder import parse_with_data
 from training.humans import HumanModel
 
 SIDE = 240
@@ -66,11 +66,9 @@ def render(meshes: list[TriangleMesh], folder: Path) -> list[Path]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Render one person's pose on other bodies.")
-    default = os.environ.get("SURFACE_FEATURES_DATA", "../shared/data")
-    parser.add_argument("--data", type=Path, default=Path(default), help="data folder (SURFACE_FEATURES_DATA)")
     parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args()
-    source, posed, targets = bodies(options.data.resolve())
+    options = parse_with_data(parser, "mpfb2/base.obj")
+    source, posed, targets = bodies(options.data)
     features: Features = compute_features(source)
     above, below = [source], [TriangleMesh(posed.astype(np.float32), source.faces, "Source posed")]
     for target in targets:

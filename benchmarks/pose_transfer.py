@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +31,7 @@ from surface_features.mesh import TriangleMesh
 from surface_features.transfer.jacobians import PoseTransfer
 from surface_features.transfer.pose_fit import PoseFitter
 from surface_features.transfer.skeleton import Skeleton
+from training.data_folder import parse_with_data
 from training.humans import HumanModel, Person, pose_person, sample_pose, sample_proportions, to_z_up
 
 FIRST_SEED = FIRST_HELD_OUT_SEED + 5_000
@@ -220,14 +220,10 @@ def measure(pair: Pair, features: tuple[Features, Features]) -> dict[str, dict[s
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Transfer poses between held-out people, against the truth.")
-    default = os.environ.get("SURFACE_FEATURES_DATA", "../shared/data")
-    parser.add_argument("--data", type=Path, default=Path(default), help="folder with mpfb2/ (SURFACE_FEATURES_DATA)")
     parser.add_argument("--pairs", type=int, default=50)
     parser.add_argument("--cache", type=Path, default=Path("build/pose_cache"), help="folder for computed features")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
-    options = parser.parse_args()
-    if not (options.data / "mpfb2" / "base.obj").is_file():
-        parser.error(f"{options.data} has no mpfb2/base.obj: give its folder with --data or SURFACE_FEATURES_DATA")
+    options = parse_with_data(parser, "mpfb2/base.obj")
     model, cache = HumanModel(options.data), FeatureCache(options.cache, CACHE_BYTES)
     table: list[dict[str, dict[str, float]]] = []
     for number in range(options.pairs):

@@ -13,7 +13,6 @@ of each joint is taken away, so that it only holds what differs from character t
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from surface_features.io import read_mesh
 from surface_features.mesh import TriangleMesh
 from surface_features.preflight import preflight
 from surface_features.preset_rig import PresetRig, rig_from_nothing
+from training.data_folder import parse_with_data
 
 from .rig_pictures import save_sheet, walk_strip
 
@@ -189,15 +189,11 @@ def tell(group: str, scores: list[Score]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Rigs from nothing, measured against the artists' own.")
-    default = os.environ.get("SURFACE_FEATURES_DATA", "../shared/data")
-    parser.add_argument("--data", type=Path, default=Path(default), help="the data folder (SURFACE_FEATURES_DATA)")
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
     parser.add_argument("--cache", type=Path, default=Path("build/feature_cache"), help="folder for features")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="write a walk on each new skeleton")
     parser.add_argument("--only", type=int, metavar="N", help="the first N of each set")
-    options = parser.parse_args()
-    if not (options.data / "mpfb2").is_dir():
-        parser.error(f"{options.data} has no mpfb2: give the data folder with --data or SURFACE_FEATURES_DATA")
+    options = parse_with_data(parser, "mpfb2/base.obj")
     cache = FeatureCache(options.cache, 4 * 2**30)
     print(
         f"{'set':14s}  n  {'preset':10s} {'inside':>8s} {'mean':>6s} {'95 %':>6s} {'of set':>8s} {'fingers':>7s}"

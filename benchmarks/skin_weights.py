@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from surface_features.mesh import TriangleMesh
 from surface_features.settings import WeightSettings
 from surface_features.transfer.regression import Lesson, apply_skinning, learn_skinning
 from surface_features.transfer.skinning import SkinnedShape, skin_by_matching
+from training.data_folder import parse_with_data
 
 from .skin_cases import KINDS, Case, Cast, make_cases
 from .skin_metrics import METRICS, measure
@@ -98,16 +98,12 @@ def table(rows: Sequence[dict]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Skin weights by every method on every kind of pair, as one table.")
-    default = os.environ.get("SURFACE_FEATURES_DATA", "../shared/data")
-    parser.add_argument("--data", type=Path, default=Path(default), help="data folder (SURFACE_FEATURES_DATA)")
     parser.add_argument(
         "--out", type=Path, default=Path("build/skin_weights"), help="folder of the table and the cache"
     )
     parser.add_argument("--kind", action="append", choices=KINDS, help="may be repeated; all of them when not given")
     parser.add_argument("--pairs", type=int, default=9, help="most pairs of each kind")
-    options = parser.parse_args()
-    if not (options.data / "mpfb2" / "base.obj").is_file():
-        parser.error(f"{options.data} has no mpfb2/base.obj: give its folder with --data or SURFACE_FEATURES_DATA")
+    options = parse_with_data(parser, "mpfb2/base.obj")
     import bpy
 
     from training.read_rigs import read_all

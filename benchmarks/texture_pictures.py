@@ -8,7 +8,6 @@ and another person painted from one render of the first, each beside where it ca
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from benchmarks.kaykit_weights import HELD
 from examples.installed_extension import disable, install, quiet, select
+from training.data_folder import parse_with_data
 
 SIDE = 480
 
@@ -169,12 +169,8 @@ def show(source: Any, target: Any, out: Path, folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Pictures of transferred textures.")
-    default = os.environ.get("SURFACE_FEATURES_DATA", "../shared/data")
-    parser.add_argument("--data", type=Path, default=Path(default), help="data folder (SURFACE_FEATURES_DATA)")
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
-    options = parser.parse_args()
-    if not (options.data / "kaykit" / "Knight.glb").is_file():
-        parser.error(f"{options.data} has no kaykit/Knight.glb: give the data folder with --data")
+    options = parse_with_data(parser, "kaykit/Knight.glb")
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "blender.log"
         with quiet(log):
@@ -183,12 +179,12 @@ def main() -> None:
 
             set_up_stage(SIDE, 24)
             knight, barbarian = (
-                read_character(options.data.resolve() / "kaykit" / f"{name}.glb") for name in ("Knight", "Barbarian")
+                read_character(options.data / "kaykit" / f"{name}.glb") for name in ("Knight", "Barbarian")
             )
             barbarian.data.materials.clear()
             show(knight, barbarian, options.out / "knight_on_barbarian.png", Path(folder))
-            horse = read_character(options.data.resolve() / "quaternius" / "animals" / "Horse.glb")
-            statue = read_statue(options.data.resolve() / "polyhaven" / "horse_statue_01_1k.obj")
+            horse = read_character(options.data / "quaternius" / "animals" / "Horse.glb")
+            statue = read_statue(options.data / "polyhaven" / "horse_statue_01_1k.obj")
             show(horse, statue, options.out / "horse_statue.png", Path(folder))
             written, blank = [plain_person(options.data, seed, name, painted=painted)
                       for seed, name, painted in ((0, "Written", True), (1, "Blank", False))]  # fmt: skip

@@ -10,7 +10,6 @@ selected to active with a cage; both stand in the same place, as an artist would
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from surface_features.settings import TextureSettings
 from surface_features.transfer.sampling import Picture
 from surface_features.transfer.surface_map import SurfaceMap
 from surface_features.transfer.texture import Fill, Layer, Textured, transfer_texture
+from training.data_folder import parse_with_data
 from training.humans import HumanModel, pose_person, sample_chibi, sample_pose, sample_proportions, to_z_up
 
 FIRST_HELD_OUT_SEED = 1_000_000
@@ -168,13 +168,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description="Transfer textures between held-out MPFB people, beside Blender's ways."
     )
-    default = os.environ.get("SURFACE_FEATURES_DATA", "../shared/data")
-    parser.add_argument("--data", type=Path, default=Path(default), help="folder with mpfb2/ (SURFACE_FEATURES_DATA)")
     parser.add_argument("--pairs", type=int, default=3, help="pairs for each condition")
     parser.add_argument("--cache", type=Path, default=Path("build/feature_cache"))
-    options = parser.parse_args()
-    if not (options.data / "mpfb2" / "base.obj").is_file():
-        parser.error(f"{options.data} has no mpfb2/base.obj: give its folder with --data or SURFACE_FEATURES_DATA")
+    options = parse_with_data(parser, "mpfb2/base.obj")
     model, uv, picture = HumanModel(options.data), body_uv(options.data), letters()
     cache = FeatureCache(options.cache, 2**31)
     peers: dict[str, Callable[..., Any]] = {

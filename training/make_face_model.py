@@ -9,7 +9,6 @@ in use, tell where on a mesh its face is.
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from surface_features.geometry.closest import closest_points
 from surface_features.geometry.similarity import fit_similarity
 from surface_features.rig_template import load_template
 
+from .data_folder import parse_with_data
 from .humans import HumanModel, part_of_bone, to_z_up
 from .make_rig_templates import human_shapes
 
@@ -76,10 +76,8 @@ def face_arrays(model: HumanModel, people: int = PEOPLE) -> dict[str, NDArray]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Make the model of people's heads that is shipped.")
-    default = os.environ.get("SURFACE_FEATURES_DATA", "../shared/data")
-    parser.add_argument("--data", type=Path, default=Path(default), help="see training/README.md")
     parser.add_argument("--out", type=Path, default=OUT)
-    options = parser.parse_args()
+    options = parse_with_data(parser, "mpfb2/base.obj")
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "face.npz"
     np.savez_compressed(path, **face_arrays(HumanModel(options.data)))

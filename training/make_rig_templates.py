@@ -10,7 +10,6 @@ never go out of step with it.
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from surface_features.geometry.closest import closest_points
 from surface_features.mesh import TriangleMesh
 
 from .animal_skeleton import animal_template
+from .data_folder import parse_with_data
 from .humans import HumanModel, Person, Proportions, pose_person, to_z_up
 
 OUT = Path(__file__).resolve().parents[1] / "surface_features" / "models" / "rig_templates"
@@ -152,10 +152,8 @@ def _targets(gender: str, age: str, muscle: str, weight: str) -> list[tuple[str,
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Make the rig templates that are shipped.")
-    default = os.environ.get("SURFACE_FEATURES_DATA", "../shared/data")
-    parser.add_argument("--data", type=Path, default=Path(default), help="see training/README.md")
     parser.add_argument("--out", type=Path, default=OUT)
-    options = parser.parse_args()
+    options = parse_with_data(parser, "mpfb2/base.obj", "infinigen_nurbs")
     options.out.mkdir(parents=True, exist_ok=True)
     made = {"human": human_template(HumanModel(options.data)), "quadruped": animal_template(options.data)}
     for name, arrays in made.items():
