@@ -23,6 +23,7 @@ from .rig_names import z_axes
 from .rig_template import KINDS, RigShape, RigTemplate, load_template
 from .rigging import carry_joints, robust_similarity, settle_joints
 from .settings import FeatureSettings, WeightSettings
+from .transfer.limits import limit_weights
 from .transfer.weights import transfer_skin
 
 COMPARED = 1200  # vertices of either mesh by which the template's shapes are compared
@@ -42,7 +43,7 @@ class PresetRig:
     bones: B names, parents first (`rig_names.name_bones` gives other conventions). parents: (B,) int32, −1 the root.
     ends: (B, 2, 3) heads and tails. z_axes: (B, 3) where each bone's local Z looks. front: (3,) where the
     body looks. landmarks: (L, 3).
-    weights: (V, B) float32, rows sum to 1. confidence: (V,) of the match they came by.
+    weights: (V, B) float32, rows sum to 1. confidence: (V,) of the matches they came by.
     """
 
     kind: str
@@ -78,27 +79,35 @@ def rig_from_nothing(
     features, context = features or FeatureSettings(), context or JobContext()
     found = compute_features(mesh, features, context.span(0.0, 0.3), cache)
     kinds = KINDS if kind == "auto" else (kind,)
-    fits = _fit_shapes(mesh, found, kinds, features, context.span(0.3, 0.75), cache)
-    best = fits[0]
-    template, shape = best.template, best.shape
-    onto_shape = match_surfaces(mesh, found, shape.mesh, best.features, context.span(0.75, 0.9))
-    context.report(0.9, f"{mesh.name}: fitting bones")
+    fits = _fit_shapes(mesh, found, kinds, features, context.span(0.3, 0.7), cache)
+    # Shapes err in their own ways, so their mean is better than any.
+    shares = np.exp([(fit.score - fits[0].score) / NEARLY_AS_ALIKE for fit in fits])
+    shares = (shares / shares.sum()).astype(np.float32)
+    template, shape = fits[0].template, fits[0].shape
+    context.report(0.7, f"{mesh.name}: fitting bones")
     with context.stage("rigging"):
-        # Shapes err in their own ways, so their mean is better than any.
-        shares = np.exp([(fit.score - best.score) / NEARLY_AS_ALIKE for fit in fits])
-        carried = np.einsum("n,nbed->bed", shares / shares.sum(), np.stack([fit.bones for fit in fits]))
-        fitted = settle_joints(shape.mesh, shape.bones_and_landmarks, mesh, carried.astype(np.float32))
+        carried = np.einsum("n,nbed->bed", shares, np.stack([fit.bones for fit in fits]))
+        fitted = settle_joints(shape.mesh, shape.bones_and_landmarks, mesh, carried)
         ends, landmarks = fitted[: len(shape.ends)], fitted[len(shape.ends) :, 0]
         turn = robust_similarity(shape.ends.reshape(-1, 3), ends.reshape(-1, 3))[:, :3]
         turn = turn / np.cbrt(np.linalg.det(turn))
         axes, front = z_axes(shape.ends) @ turn.T, -turn[:, 1]  # templates face −Y
-    context.report(0.95, f"{mesh.name}: transferring weights")
-    with context.stage("transfer"):
-        skin = transfer_skin(shape.mesh, template.weights, mesh, onto_shape, weights, template.bones).weights
+    weights = weights or WeightSettings()
+    skin = np.zeros((len(mesh.vertices), len(template.bones)), np.float32)
+    confidence = np.zeros(len(mesh.vertices), np.float32)
+    for number, (share, fit) in enumerate(zip(shares, fits, strict=True)):
+        part = context.span(0.75 + 0.25 * number / len(fits), 0.75 + 0.25 * (number + 1) / len(fits))
+        onto_shape = match_surfaces(mesh, found, fit.shape.mesh, fit.features, part)
+        with context.stage("transfer"):
+            skin += (
+                share
+                * transfer_skin(fit.shape.mesh, template.weights, mesh, onto_shape, weights, template.bones).weights
+            )
+        confidence += share * onto_shape.confidence
     return PresetRig(
-        template.kind, shape.name, best.likeness, template.bones, template.parents, ends, axes.astype(np.float32),
+        template.kind, shape.name, fits[0].likeness, template.bones, template.parents, ends, axes.astype(np.float32),
         front.astype(np.float32),
-        landmarks, skin, onto_shape.confidence,
+        landmarks, limit_weights(skin, weights), confidence,
     )  # fmt: skip
 
 
