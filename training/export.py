@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from surface_features.features import principal_colours
 
 from .render_shards import DETAIL_ZOOM, GRID, IMAGE_SIZE
 from .train_backbone import Recipe, build_model
-from .train_surface import SurfaceRecipe
+from .train_surface import SurfaceRecipe, average
 
 CLOSE_UP_ZOOM = 1.8  # measured: one look closer takes an eighth off the error, two looks no more
 STEP = IMAGE_SIZE // GRID
@@ -51,15 +52,16 @@ def export_backbone(checkpoint: Path, folder: Path) -> None:
     print(f"{folder}: backbone trained for {state['seconds'] / 60:.0f} minutes, {state['steps']} steps")
 
 
-def add_surface_context(checkpoint: Path, folder: Path) -> None:
-    """The network over the surface joins the backbone it was trained on."""
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+def add_surface_context(checkpoints: Sequence[Path], folder: Path) -> None:
+    """The network over the surface, the average of its runs, joins the backbone it was trained on."""
+    state = average([torch.load(checkpoint, map_location="cpu", weights_only=True) for checkpoint in checkpoints])
     _save_half(state["network"], folder / "surface_context.safetensors")
     promises = json.loads((folder / "surface_features.json").read_text())
     shape = asdict(SurfaceRecipe().config)
     del shape["dim"]
     _write_promises(folder, promises | {"surface_context": shape}, state["anchors"])
-    print(f"{folder}: surface context trained for {state['seconds'] / 60:.0f} minutes, {state['steps']} steps")
+    told = f"surface context trained for {state['seconds'] / 60:.0f} minutes, {state['steps']} steps"
+    print(f"{folder}: {told}{f', averaged with {len(checkpoints) - 1} more' if len(checkpoints) > 1 else ''}")
 
 
 def _write_promises(folder: Path, promises: dict[str, Any], anchors: torch.Tensor) -> None:
@@ -77,9 +79,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Write the trained networks as a checkpoint folder.")
     parser.add_argument("--scratch", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=MODELS / "bundled")
+    parser.add_argument("--surface", nargs="+", type=Path, metavar="FILE", help="runs (default SCRATCH/surface.pt)")
     options = parser.parse_args()
     export_backbone(options.scratch / "checkpoint.pt", options.out)
-    add_surface_context(options.scratch / "surface.pt", options.out)
+    add_surface_context(options.surface or [options.scratch / "surface.pt"], options.out)
     for file in options.out.iterdir():
         file.chmod(0o644)
     size = sum(file.stat().st_size for file in options.out.glob("*.safetensors")) / 1e6

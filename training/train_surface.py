@@ -4,7 +4,10 @@
 It corrects lifted features (`surface_features.backbones.surface_context`): every point of a character is classified
 among the template's anchors as in `training.train_backbone`. Whole regions are given the features of their twins on
 the other side at random, so that it learns to tell sides by what a limb hangs on. One direction of the features is
-taught how far a point lies from the body's middle, and on which side. Resumes from `scratch/surface.pt`.
+taught how far a point lies from the body's middle, and on which side. Resumes from its checkpoint.
+
+Runs of other seeds and other shares of the kinds (`--often beasts=3`), each with a `--checkpoint` of its own, that go
+on from one model are averaged by `training.export`: better than any of them (Wortsman et al., Model Soups, ICML 2022).
 """
 
 from __future__ import annotations
@@ -12,10 +15,11 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -82,6 +86,10 @@ class Characters:
         arrays["known"] = known if len(known) else np.arange(len(arrays["labels"]))  # an object has none
         evenly = {"evenly": torch.from_numpy(arrays.pop("evenly"))}  # needed by the CPU
         return evenly | {name: torch.from_numpy(array).to(self.device) for name, array in arrays.items()}
+
+    def draw_often(self, often: Mapping[str, int]) -> None:
+        """Characters of the kinds `often` names are drawn so many times as often."""
+        self.training = [file for file in self.training for _ in range(often.get(file.stem.rpartition("_")[0], 1))]
 
     def draw(self, file: Path, recipe: SurfaceRecipe, rng: np.random.Generator, *, augment: bool) -> Example:
         whole = self._read.get(file) or self._load(file)
@@ -345,6 +353,20 @@ def train(
             losses = []
 
 
+def _times(text: str) -> tuple[str, int]:
+    kind, _, times = text.partition("=")
+    return kind, int(times)
+
+
+def average(states: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The mean of checkpoints of runs that started from one model; the first one's clock."""
+    network = {
+        name: torch.stack([state["network"][name] for state in states]).mean(dim=0) for name in states[0]["network"]
+    }
+    mean = {name: torch.stack([state[name] for state in states]).mean(dim=0) for name in ("anchors", "sideways")}
+    return states[0] | {"network": network} | mean
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the network over the surface.")
     parser.add_argument("--data", type=Path, required=True, help="see training/README.md")
@@ -355,6 +377,10 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--every", type=float, default=EVERY_S, help="seconds between checkpoints")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--often", nargs="*", type=_times, default=[], metavar="KIND=TIMES", help="kinds drawn more often"
+    )
+    parser.add_argument("--checkpoint", type=Path, help="what to go on from and to write (default SCRATCH/surface.pt)")
     options = parser.parse_args()
     families = load_families(options.data)
     template = load_template(families, options.scratch / "template.npz")
@@ -365,14 +391,15 @@ def main() -> None:
         raise SystemExit(
             f"No characters in {options.scratch / 'lifted'}: run python -m training.lift_characters first."
         )
-    checkpoint = options.scratch / "surface.pt"
+    checkpoint = options.checkpoint or options.scratch / "surface.pt"
     if checkpoint.exists():
         trainer.load(checkpoint)
     else:
         if options.start_from:
             stored = load_file(options.start_from / "surface_context.safetensors")
             trainer.network.load_state_dict(grow(stored, trainer.network))
-        trainer.place_anchors(trainer.gather_anchors(characters, options.seed))
+        trainer.place_anchors(trainer.gather_anchors(characters, seed=0))  # alike in all runs, for their average
+    characters.draw_often(dict(options.often))
     train(trainer, characters, checkpoint, options.minutes * 60, options.seed, options.every)
 
 

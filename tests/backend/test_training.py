@@ -27,7 +27,7 @@ from training.render_shards import CharacterSource, render_character
 from training.rigs import FINGERS, SETS, animal_regions, human_regions, label_rig
 from training.template import Template, build_template
 from training.train_backbone import Recipe, ShardPool, Trainer
-from training.train_surface import Characters, SurfaceRecipe, SurfaceTrainer, grow
+from training.train_surface import Characters, SurfaceRecipe, SurfaceTrainer, average, grow
 
 from .engine_helpers import PROJECT
 
@@ -259,6 +259,16 @@ def test_the_network_over_the_surface_learns_sides(tmp_path, template, family, a
     again.load(tmp_path / "surface.pt")
     assert again.steps == 12
     assert torch.equal(again.sideways, trainer.sideways)
+    characters.draw_often({"animals": 3})
+    assert len(characters.training) == 9
+
+
+def test_runs_from_one_start_are_averaged():
+    states = [{"network": {"w": torch.full((2,), v)}, "anchors": torch.tensor([v]), "sideways": torch.tensor([-v]),
+               "steps": int(v)} for v in (1.0, 4.0)]  # fmt: skip
+    mean = average(states)
+    assert mean["network"]["w"].tolist() == [2.5, 2.5]
+    assert (mean["anchors"].item(), mean["sideways"].item(), mean["steps"]) == (2.5, -2.5, 1)
 
 
 def test_a_network_that_saw_fewer_distances_goes_on_with_more():
