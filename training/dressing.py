@@ -12,7 +12,11 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
+from surface_features.geometry.components import weld
+
 from .humans import HumanModel
+
+SAME_PLACE = 1e-5  # of the extent
 
 GARMENTS = {
     "shirt": ("spine", "clavicle", "upperarm"),
@@ -158,11 +162,17 @@ class Wardrobe:
 
 
 def roughen(mesh: Labelled, rng: np.random.Generator, amount: float) -> None:
-    """Low polygon counts (vertex clustering), smoothing, noise and holes, in place; labels stay exact."""
+    """Low polygon counts (vertex clustering), smoothing, noise and holes, in place; labels stay exact.
+
+    Vertices on one place stay on one: game meshes are split along sharp edges, which would be torn apart.
+    """
     size = float(np.ptp(mesh.vertices, axis=0).max())
     if rng.uniform() < 0.25 * amount:
+        place, first = weld(mesh.vertices / size, SAME_PLACE)
+        points = mesh.vertices[first]
         for _ in range(rng.integers(2, 12)):
-            mesh.vertices = _smooth(mesh.vertices, mesh.faces)
+            points = _smooth(points, place[mesh.faces])
+        mesh.vertices = points[place]
     if rng.uniform() < 0.5 * amount:
         cell = size * rng.uniform(0.008, 0.05)
         _, cluster = np.unique(np.floor(mesh.vertices / cell).astype(np.int64), axis=0, return_inverse=True)
@@ -170,7 +180,9 @@ def roughen(mesh: Labelled, rng: np.random.Generator, amount: float) -> None:
         total = np.stack([np.bincount(cluster, weights=mesh.vertices[:, k]) for k in range(3)], axis=1)
         mesh.vertices = (total / np.bincount(cluster)[:, None])[cluster].astype(np.float32)
     if rng.uniform() < 0.15 * amount:
-        mesh.vertices = mesh.vertices + rng.normal(size=mesh.vertices.shape).astype(np.float32) * size * 0.003
+        place, first = weld(mesh.vertices / size, SAME_PLACE)
+        noise = rng.normal(size=mesh.vertices.shape).astype(np.float32)[first][place]
+        mesh.vertices = mesh.vertices + noise * size * 0.003
     if rng.uniform() < 0.15 * amount:
         centre = mesh.vertices[rng.integers(len(mesh.vertices))]
         near = np.linalg.norm(mesh.vertices - centre, axis=1) < size * rng.uniform(0.02, 0.1)

@@ -36,7 +36,7 @@ def read_rig(path: Path, rng: np.random.Generator) -> dict[str, np.ndarray]:
     heads = np.array([bone.head_local for bone in data.bones]) @ world[:3, :3].T + world[:3, 3]
     mesh = figure.obj.data
     mesh.calc_loop_triangles()
-    return {
+    rig = {
         "vertices": np.array([vertex.co for vertex in mesh.vertices], np.float32),
         "faces": np.array([triangle.vertices for triangle in mesh.loop_triangles], np.int32),
         "weights": figure.weights,
@@ -45,6 +45,18 @@ def read_rig(path: Path, rng: np.random.Generator) -> dict[str, np.ndarray]:
         "heads": heads.astype(np.float32),
         "poses": read_poses(figure, world, rng),
     }
+    return face_front(rig)
+
+
+def face_front(rig: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays of a character that looks along −Y: turned half around where its left joints lie on the right."""
+    across = rig["heads"][:, 0]
+    left, right = (np.char.endswith(np.char.lower(rig["joints"]), end) for end in (".l", ".r"))
+    if across[left].sum() >= across[right].sum():
+        return rig
+    turn = np.diag(np.array([-1, -1, 1], np.float32))
+    poses = np.concatenate([turn @ rig["poses"][..., :3] @ turn, turn @ rig["poses"][..., 3:]], axis=-1)
+    return rig | {"vertices": rig["vertices"] @ turn, "heads": rig["heads"] @ turn, "poses": poses}
 
 
 def read_poses(figure: Figure, world: np.ndarray, rng: np.random.Generator) -> np.ndarray:
