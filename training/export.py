@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -81,7 +82,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=MODELS / "bundled")
     parser.add_argument("--surface", nargs="+", type=Path, metavar="FILE", help="runs (default SCRATCH/surface.pt)")
     options = parser.parse_args()
-    export_backbone(options.scratch / "checkpoint.pt", options.out)
+    checkpoint, made_elsewhere = options.scratch / "checkpoint.pt", options.scratch / "backbone"
+    if checkpoint.exists() or not made_elsewhere.exists():
+        export_backbone(checkpoint, options.out)
+    else:
+        shutil.copytree(made_elsewhere, options.out, dirs_exist_ok=True)
     add_surface_context(options.surface or [options.scratch / "surface.pt"], options.out)
     for file in options.out.iterdir():
         file.chmod(0o644)

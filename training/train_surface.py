@@ -374,6 +374,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=15.0, help="training time, over all resumed runs")
     parser.add_argument("--start-from", type=Path, help="a model folder to go on from instead of random weights")
     parser.add_argument("--batch", type=int, default=SurfaceRecipe.batch, help="characters a step")
+    parser.add_argument("--learning-rate", type=float, default=SurfaceRecipe.learning_rate, help="at its highest")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--every", type=float, default=EVERY_S, help="seconds between checkpoints")
     parser.add_argument("--seed", type=int, default=0)
@@ -385,7 +386,8 @@ def main() -> None:
     families = load_families(options.data)
     template = load_template(families, options.scratch / "template.npz")
     lateral = np.concatenate([family.vertices[:, 0] for family in families])
-    trainer = SurfaceTrainer(SurfaceRecipe(batch=options.batch), template, lateral, options.seed, options.device)
+    recipe = SurfaceRecipe(batch=options.batch, learning_rate=options.learning_rate)
+    trainer = SurfaceTrainer(recipe, template, lateral, options.seed, options.device)
     characters = Characters(options.scratch / "lifted", options.device)
     if not characters.training:
         raise SystemExit(
