@@ -79,7 +79,8 @@ def rig_from_nothing(
     features, context = features or FeatureSettings(), context or JobContext()
     found = compute_features(mesh, features, context.span(0.0, 0.3), cache)
     kinds = KINDS if kind == "auto" else (kind,)
-    fits = _fit_shapes(mesh, found, kinds, features, context.span(0.3, 0.7), cache)
+    alike = _most_alike(mesh, found, kinds, features, context.span(0.3, 0.54), cache)
+    fits = _fit_shapes(mesh, found, alike, context.span(0.54, 0.7))
     # Shapes err in their own ways, so their mean is better than any.
     shares = np.exp([(fit.score - fits[0].score) / NEARLY_AS_ALIKE for fit in fits])
     shares = (shares / shares.sum()).astype(np.float32)
@@ -127,21 +128,12 @@ class _Fit(_Candidate):
     score: float
 
 
-def _fit_shapes(
-    mesh: TriangleMesh,
-    found: Features,
-    kinds: Sequence[str],
-    settings: FeatureSettings,
-    context: JobContext,
-    cache: FeatureCache | None,
-) -> list[_Fit]:
+def _fit_shapes(mesh: TriangleMesh, found: Features, alike: Sequence[_Candidate], context: JobContext) -> list[_Fit]:
     """At most `AVERAGED` of the shapes of one template, the best first.
 
     Best is a shape that the mesh's features are alike to and whose bones need not be stretched unevenly to fit the
     mesh: features tell what is a head, not how big it is.
     """
-    alike = _most_alike(mesh, found, kinds, settings, context.span(0.0, 0.6), cache)
-    context = context.span(0.6, 1.0)
     fits = []
     for number, one in enumerate(alike):
         part = context.span(number / len(alike), (number + 1) / len(alike))

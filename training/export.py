@@ -53,6 +53,14 @@ def export_backbone(checkpoint: Path, folder: Path) -> None:
     print(f"{folder}: backbone trained for {state['seconds'] / 60:.0f} minutes, {state['steps']} steps")
 
 
+def backbone_of(scratch: Path) -> Path:
+    """`scratch/backbone`, written anew where the checkpoint is: a folder alone may come from another machine."""
+    checkpoint, folder = scratch / "checkpoint.pt", scratch / "backbone"
+    if checkpoint.exists() or not folder.exists():
+        export_backbone(checkpoint, folder)
+    return folder
+
+
 def add_surface_context(checkpoints: Sequence[Path], folder: Path) -> None:
     """The network over the surface, the average of its runs, joins the backbone it was trained on."""
     state = average([torch.load(checkpoint, map_location="cpu", weights_only=True) for checkpoint in checkpoints])
@@ -82,11 +90,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=MODELS / "bundled")
     parser.add_argument("--surface", nargs="+", type=Path, metavar="FILE", help="runs (default SCRATCH/surface.pt)")
     options = parser.parse_args()
-    checkpoint, made_elsewhere = options.scratch / "checkpoint.pt", options.scratch / "backbone"
-    if checkpoint.exists() or not made_elsewhere.exists():
-        export_backbone(checkpoint, options.out)
-    else:
-        shutil.copytree(made_elsewhere, options.out, dirs_exist_ok=True)
+    shutil.copytree(backbone_of(options.scratch), options.out, dirs_exist_ok=True)
     add_surface_context(options.surface or [options.scratch / "surface.pt"], options.out)
     for file in options.out.iterdir():
         file.chmod(0o644)

@@ -25,7 +25,7 @@ from surface_features.backbones.backbone import Backbone
 from surface_features.lifting import Lifted, lift, side_by_side
 from surface_features.refinement import describe_points
 
-from .export import export_backbone
+from .export import backbone_of
 from .prepare_characters import Job, Prepared, add_options, load_source, prepare, run_jobs, write_whole
 from .train_backbone import to_pixels
 
@@ -62,9 +62,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     add_options(parser)
     options = parser.parse_args()
-    checkpoint, folder = options.scratch / "checkpoint.pt", options.scratch / "backbone"
-    if checkpoint.exists() or not folder.exists():  # a folder alone may come from another machine
-        export_backbone(checkpoint, folder)
+    backbone_of(options.scratch)
     run_jobs(partial(lift_character, device=options.device), options, "lifted")
 
 
