@@ -229,6 +229,16 @@ def test_what_is_not_alike_is_refused_in_one_sentence() -> None:
         check_alike(source, target, nothing)
 
 
+def test_corners_of_a_crate_that_match_by_chance_do_not_make_it_a_person() -> None:
+    source, target = icosphere(2), box()
+    chance = np.resize(np.float32([0, 0, 0, 0.25, 0.3, 0.35, 0.35, 0.45]), len(target.vertices))
+    count = len(chance)
+    matches = Correspondence(np.zeros(count, np.int32), np.full((count, 3), 1 / 3, np.float32), chance)
+    assert np.median(chance) > 0.25
+    with pytest.raises(BadInputError, match="Do It Anyway"):
+        check_alike(source, target, matches)
+
+
 def test_intersections_are_counted() -> None:
     apart = join(icosphere(2), icosphere(2, centre=(3, 0, 0)))
     through = join(icosphere(2), icosphere(2, centre=(1, 0, 0)))
