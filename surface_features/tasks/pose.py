@@ -206,14 +206,15 @@ class _Pairs:
 
     def match(self, index: int, context: JobContext) -> tuple[TriangleMesh, Correspondence, float]:
         """A target, per vertex of it a point of the source, and how sure that is. Raises `BadInputError`."""
-        from ..transfer.pose_quality import check_alike
+        from ..transfer.pose_quality import check_alike, confidence_of
 
         target = read_mesh(self._request, "target_", f"_{index}", self._names[index])
         features = compute(target, self._settings, context.span(0.0, 0.4), self._request.params)
         onto_source = match_meshes(target, features, self.source, self._features, context.span(0.4, 0.7))
+        seen = features.confidence > 0
         if self._force:
-            return target, onto_source, float(np.median(onto_source.confidence))
-        return target, onto_source, check_alike(self.source, target, onto_source)
+            return target, onto_source, confidence_of(onto_source, seen)
+        return target, onto_source, check_alike(self.source, target, onto_source, seen)
 
 
 def _derive(

@@ -10,18 +10,18 @@ from ..errors import BadInputError
 from ..mesh import TriangleMesh
 from ..preflight import preflight
 
-LEAST_CONFIDENCE = 0.25  # median and mean over the target: two people 0.8, a person and a chair 0.05
+LEAST_CONFIDENCE = 0.25  # median and mean over what is seen of the target: two people 0.8, a person and a chair 0.05
 MOST_EDGES = 20_000
 INSIDE = 0.02  # of an edge's length at both of its ends do not count
 
 
-def check_alike(source: TriangleMesh, target: TriangleMesh, onto_source: Correspondence) -> float:
-    """The median confidence of the matches. Raises `BadInputError` where source and target are not of one family.
+def check_alike(source: TriangleMesh, target: TriangleMesh, onto_source: Correspondence, seen: np.ndarray) -> float:
+    """`confidence_of` the matches. Raises `BadInputError` where source and target are not of one family.
 
     The mean must do as well: of a crate's eight corners five may match something by chance.
     """
-    confidence = float(np.median(onto_source.confidence))
-    least = min(confidence, float(np.mean(onto_source.confidence)))
+    confidence = confidence_of(onto_source, seen)
+    least = min(confidence, float(np.mean(_judged(onto_source, seen))))
     if least < LEAST_CONFIDENCE:
         raise BadInputError(
             f"{target.name}: hardly any part of it matches {source.name} (confidence {least:.0%}). "
@@ -29,6 +29,15 @@ def check_alike(source: TriangleMesh, target: TriangleMesh, onto_source: Corresp
             fault="not_alike",
         )
     return confidence
+
+
+def confidence_of(onto_source: Correspondence, seen: np.ndarray) -> float:
+    """The median over the vertices any view shows; seen: (V,) bool. A body under clothes says nothing of its own."""
+    return float(np.median(_judged(onto_source, seen)))
+
+
+def _judged(onto_source: Correspondence, seen: np.ndarray) -> np.ndarray:
+    return onto_source.confidence[seen] if seen.any() else onto_source.confidence
 
 
 def intersecting_share(mesh: TriangleMesh) -> float:

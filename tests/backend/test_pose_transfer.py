@@ -226,7 +226,7 @@ def test_what_is_not_alike_is_refused_in_one_sentence() -> None:
     count = len(target.vertices)
     nothing = Correspondence(np.zeros(count, np.int32), np.full((count, 3), 1 / 3, np.float32), np.zeros(count))
     with pytest.raises(BadInputError, match="Do It Anyway"):
-        check_alike(source, target, nothing)
+        check_alike(source, target, nothing, np.ones(count, bool))
 
 
 def test_corners_of_a_crate_that_match_by_chance_do_not_make_it_a_person() -> None:
@@ -236,7 +236,18 @@ def test_corners_of_a_crate_that_match_by_chance_do_not_make_it_a_person() -> No
     matches = Correspondence(np.zeros(count, np.int32), np.full((count, 3), 1 / 3, np.float32), chance)
     assert np.median(chance) > 0.25
     with pytest.raises(BadInputError, match="Do It Anyway"):
-        check_alike(source, target, matches)
+        check_alike(source, target, matches, np.ones(count, bool))
+
+
+def test_a_body_under_clothes_is_judged_by_what_is_seen() -> None:
+    source, target = box(), icosphere(2)
+    count = len(target.vertices)
+    seen = np.arange(count) % 3 == 0
+    sure = np.where(seen, 0.7, 0).astype(np.float32)
+    matches = Correspondence(np.zeros(count, np.int32), np.full((count, 3), 1 / 3, np.float32), sure)
+    assert check_alike(source, target, matches, seen) == pytest.approx(0.7)
+    with pytest.raises(BadInputError, match="Do It Anyway"):
+        check_alike(source, target, matches, np.zeros(count, bool))
 
 
 def test_intersections_are_counted() -> None:
