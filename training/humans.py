@@ -22,6 +22,8 @@ DETAIL_GROUPS = (
     "nose", "ears", "chin", "cheek", "forehead", "mouth", "eyes",
 )  # fmt: skip
 METRES_PER_UNIT = 0.1
+CROSSING = 0.03  # of the height: how far beyond the middle a crossed hand or foot lies
+CROSSING_TRIES = 40  # poses
 
 
 @dataclass(frozen=True, eq=False)
@@ -316,6 +318,21 @@ def sample_pose(model: HumanModel, person: Person, rng: np.random.Generator, str
             own = (curl + rng.uniform(-12, 12)) * (0.4 if finger == "thumb" else 1.0)
             for bone in bones:
                 turn(bone, (axis, own))
+    return rotations
+
+
+def sample_crossed_pose(model: HumanModel, person: Person, rng: np.random.Generator) -> np.ndarray:
+    """As `sample_pose`, but a hand or a foot lies on the other side of the body, or runs through it to there."""
+    count = model.body_vertex_count
+    weights = model.weights[:count]
+    ends = {bone: weights[:, model.bone_index[bone]] > 0.5 for bone in ("hand_l", "foot_l", "hand_r", "foot_r")}
+    across = CROSSING * float(np.ptp(person.vertices[:count, 1]))
+    for _ in range(CROSSING_TRIES):
+        rotations = sample_pose(model, person, rng, float(rng.uniform(0.7, 1.2)))
+        sideways = pose_person(model, person, rotations)[:count, 0]
+        own_side = [sideways[end].mean() * (1 if bone.endswith("_l") else -1) for bone, end in ends.items()]
+        if min(own_side) < -across:
+            break
     return rotations
 
 

@@ -27,7 +27,15 @@ from surface_features.views.render import Raycaster, ViewBuffers, render_views
 
 from .dressing import Labelled, Wardrobe, roughen
 from .families import Family, animal_family, human_family
-from .humans import HumanModel, pose_person, sample_chibi, sample_pose, sample_proportions, to_z_up
+from .humans import (
+    HumanModel,
+    pose_person,
+    sample_chibi,
+    sample_crossed_pose,
+    sample_pose,
+    sample_proportions,
+    to_z_up,
+)
 from .objects import ObjectSource
 from .procedural import TemplateChart, sample_procedural
 from .quadrupeds import SPECIES, AnimalModel, random_animal, random_pose
@@ -60,6 +68,16 @@ def sample_bare_person(model: HumanModel, rng: np.random.Generator) -> Labelled:
     posed = pose_person(model, person, sample_pose(model, person, rng, float(rng.uniform(0.3, 1.2))))
     count = model.body_vertex_count
     return Labelled(to_z_up(posed[:count]).astype(np.float32), model.body_faces.copy(), np.arange(count))
+
+
+def sample_crossed_person(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Generator) -> Labelled:
+    """A person whose limbs cross, Z up; a third is dressed."""
+    person = model.sample_person(rng)
+    posed = pose_person(model, person, sample_crossed_pose(model, person, rng))
+    mesh = wardrobe.dress(posed, rng, float(rng.choice([0.0, rng.uniform(0.3, 1.0)], p=[0.67, 0.33])))
+    roughen(mesh, rng, float(rng.choice([0.0, 1.0])))
+    mesh.vertices = to_z_up(mesh.vertices)
+    return mesh
 
 
 def sample_chibi_person(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Generator) -> Labelled:
@@ -147,7 +165,7 @@ def render_character(mesh: Labelled, rng: np.random.Generator, count: int) -> tu
 class CharacterSource:
     """Characters and objects of every kind, from one loaded data folder."""
 
-    KINDS = ("people", "procedural", "chibi", "animals", "objects", "men", "kaykit", "beasts", "remeshed")
+    KINDS = ("people", "procedural", "chibi", "animals", "objects", "men", "kaykit", "beasts", "remeshed", "crossed")
 
     def __init__(self, data: Path, rigs: Path) -> None:
         self.model = HumanModel(data)
@@ -179,6 +197,8 @@ class CharacterSource:
     def sample(self, kind: str, rng: np.random.Generator) -> Labelled:
         if kind == "people":
             return sample_character(self.model, self.wardrobe, rng)
+        if kind == "crossed":
+            return sample_crossed_person(self.model, self.wardrobe, rng)
         if kind == "remeshed":
             return remesh_labelled(sample_bare_person(self.model, rng), rng)
         if kind == "animals":
@@ -237,6 +257,7 @@ def main() -> None:
     parser.add_argument(
         "--remeshed", type=int, default=512, help="people whose skin was made anew, touching limbs fused"
     )
+    parser.add_argument("--crossed", type=int, default=256, help="people with a hand or foot on the other side")
     parser.add_argument("--first-seed", type=int, default=0, help="shards are numbered from here")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--without", nargs="*", default=[], choices=SPECIES, help="species kept for testing")

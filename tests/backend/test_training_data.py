@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the data engine does to meshes and rigs; needs no data."""
+"""What the data engine does to meshes and rigs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from surface_features.mesh import TriangleMesh
 from training.dressing import Labelled, roughen
+from training.humans import HumanModel, pose_person, sample_crossed_pose
 from training.read_rigs import face_front
 
 from .shapes import icosphere
@@ -35,3 +36,16 @@ def test_a_rig_that_looks_backwards_is_turned_half_around():
     np.testing.assert_allclose(turned["heads"][1], [1, -0.2, 0])
     assert turned["poses"][0, 1, :, 3].tolist() == [-5, -6, 7]
     assert face_front(turned) is turned
+
+
+def test_a_crossed_limb_lies_on_the_other_side(shared_data):
+    model = HumanModel(shared_data)
+    body = model.body_vertex_count
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        person = model.sample_person(rng)
+        posed = pose_person(model, person, sample_crossed_pose(model, person, rng))
+        weights = model.weights[:body]
+        ends = [weights[:, model.bone_index[bone]] > 0.5 for bone in ("hand_l", "foot_l", "hand_r", "foot_r")]
+        sideways = np.array([posed[:body][end, 0].mean() for end in ends]) * [1, 1, -1, -1]
+        assert sideways.min() < 0
