@@ -27,6 +27,7 @@ from surface_features.backbones.dense import DenseHead, DenseModel
 
 from .families import PARTS, load_families
 from .objects import LANDMARKS
+from .optimisers import Optimisers
 from .render_shards import IMAGE_SIZE, VIEWS_PER_CHARACTER
 from .template import Template, add_to_anchors, load_template
 
@@ -166,14 +167,7 @@ class Trainer:
         self.parts = nn.Parameter(0.1 * torch.randn(len(PARTS), recipe.dim, device=self.device))
         self.parameters = [*self.model.parameters(), self.anchors, self.parts]
         matrices = [p for name, p in self.model.body.named_parameters() if p.ndim == 2 and "layer" in name]
-        inside = {id(p) for p in matrices}
-        others = [p for p in self.parameters if id(p) not in inside]
-        decay = recipe.weight_decay
-        # Muon on the transformer's matrices, AdamW on the rest; with its RMS matched to AdamW's they share a rate.
-        self.optimisers: tuple[torch.optim.Optimizer, ...] = (
-            torch.optim.Muon(matrices, lr=1.0, weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
-            torch.optim.AdamW(others, lr=1.0, weight_decay=decay, betas=(0.9, 0.98)),
-        )
+        self.optimisers = Optimisers(matrices, self.parameters, recipe.weight_decay)
         self.generator = torch.Generator(self.device).manual_seed(seed)
         self.seconds, self.steps = 0.0, 0
 
@@ -227,15 +221,11 @@ class Trainer:
         return (loss[0] + loss[1]) / 2
 
     def step(self, images: torch.Tensor, labels: torch.Tensor, characters: int, progress: float) -> float:
-        for optimiser in self.optimisers:
-            for group in optimiser.param_groups:
-                group["lr"] = self.rate(progress)
-            optimiser.zero_grad(set_to_none=True)
+        self.optimisers.zero_grad()
         loss = self.loss(images, labels, characters)
         loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
-        for optimiser in self.optimisers:
-            optimiser.step()
+        self.optimisers.step(self.rate(progress))
         self.steps += 1
         return float(loss.detach())
 
@@ -260,7 +250,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "anchors": self.anchors.detach(),
             "parts": self.parts.detach(),
-            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "optimisers": self.optimisers.state(),
             "seconds": self.seconds,
             "steps": self.steps,
         }
@@ -273,8 +263,7 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.anchors.data.copy_(state["anchors"])
         self.parts.data.copy_(state["parts"])
-        for optimiser, stored in zip(self.optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(stored)
+        self.optimisers.restore(state["optimisers"])
         self.seconds, self.steps = state["seconds"], state["steps"]
 
 

@@ -29,6 +29,7 @@ from torch import nn
 from surface_features.backbones.surface_context import SurfaceContext, SurfaceContextConfig, SurfacePoints
 
 from .families import load_families
+from .optimisers import Optimisers
 from .template import Template, add_to_anchors, load_template
 from .train_backbone import EVERY_S
 
@@ -43,7 +44,7 @@ class SurfaceRecipe:
     batch: int = 8
     points: int = 768
     temperature: float = 1 / 22
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 2e-3
     weight_decay: float = 0.02
     warmup: float = 0.03
     corrupted: float = 0.5
@@ -178,7 +179,8 @@ class SurfaceTrainer:
         self.anchors = nn.Parameter(torch.zeros(len(template.anchors), recipe.config.dim, device=self.device))
         self.sideways = nn.Parameter(torch.zeros(recipe.config.dim, device=self.device))
         self.parameters = [*self.network.parameters(), self.anchors, self.sideways]
-        self.optimiser = torch.optim.AdamW(self.parameters, weight_decay=recipe.weight_decay, betas=(0.9, 0.98))
+        matrices = [p for block in (*self.network.blocks, self.network.read) for p in block.parameters() if p.ndim == 2]
+        self.optimisers = Optimisers(matrices, self.parameters, recipe.weight_decay)
         self.seconds, self.steps = 0.0, 0
 
     @torch.no_grad()
@@ -256,18 +258,19 @@ class SurfaceTrainer:
             found = self.network.read_points(context, distances, points, batch("nearest"))
         return found.float(), batch("labels"), self.network.average(points.features)
 
+    def rate(self, progress: float) -> float:
+        """Linear warm-up under a cosine to 1 %."""
+        warm = min(1.0, progress / self.recipe.warmup + 1e-3)
+        return self.recipe.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+
     def step(self, examples: list[Example], progress: float) -> float:
-        recipe = self.recipe
-        warm = min(1.0, progress / recipe.warmup + 1e-3)
-        for group in self.optimiser.param_groups:
-            group["lr"] = recipe.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
         found, labels, seen = self.correct(examples)
         loss = self.loss(found, labels, seen)
-        total = loss + recipe.middle_weight * self.middle_loss(found, labels)
-        self.optimiser.zero_grad(set_to_none=True)
+        total = loss + self.recipe.middle_weight * self.middle_loss(found, labels)
+        self.optimisers.zero_grad()
         total.backward()
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
-        self.optimiser.step()
+        self.optimisers.step(self.rate(progress))
         self.steps += 1
         return float(loss.detach())
 
@@ -293,7 +296,7 @@ class SurfaceTrainer:
             "anchors": self.anchors.detach(),
             "sideways": self.sideways.detach(),
         }
-        clock = {"optimiser": self.optimiser.state_dict(), "seconds": self.seconds, "steps": self.steps}
+        clock = {"optimisers": self.optimisers.state(), "seconds": self.seconds, "steps": self.steps}
         torch.save(state | clock, partial)
         partial.replace(path)
 
@@ -302,7 +305,7 @@ class SurfaceTrainer:
         self.network.load_state_dict(state["network"])
         self.anchors.data.copy_(state["anchors"])
         self.sideways.data.copy_(state["sideways"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.optimisers.restore(state["optimisers"])
         self.seconds, self.steps = state["seconds"], state["steps"]
 
 

@@ -59,9 +59,13 @@ class _Best:
             for part in np.array_split(open_queries, -(-len(open_queries) * candidates // MAX_PAIRS)):
                 away, index = tree.query(self.queries[part], candidates, workers=-1)
                 away, index = away.reshape(len(part), -1), index.reshape(len(part), -1)
-                for turn in range(seen, candidates):
-                    worth = np.flatnonzero(away[:, turn] - radius <= np.sqrt(self.squared[part]))
-                    self._measure(part[worth], faces[index[worth, turn]])
+                if seen == 0:  # one after the other: most are not worth it once the first are measured
+                    for turn in range(candidates):
+                        worth = np.flatnonzero(away[:, turn] - radius <= np.sqrt(self.squared[part]))
+                        self._measure(part[worth], faces[index[worth, turn]])
+                else:
+                    rows, turns = np.nonzero(away[:, seen:] - radius <= np.sqrt(self.squared[part])[:, None])
+                    self._measure(part[rows], faces[index[rows, seen + turns]])
                 unseen_may_be_nearer = away[:, -1] - radius <= np.sqrt(self.squared[part])
                 still_open.append(part[unseen_may_be_nearer])
             if candidates == len(faces):
@@ -70,12 +74,14 @@ class _Best:
             seen, candidates = candidates, min(candidates * 4, len(faces))
 
     def _measure(self, queries: Int64, faces: Int64) -> None:
-        """One face for each of some queries; of equally near ones the first stays."""
+        """Faces for some queries, which may be there more than once; of equally near ones the first stays."""
         triangles, points = self.triangles[faces], self.queries[queries]
         bary = closest_barycentrics(triangles, points)
         squared = ((np.einsum("nc,nci->ni", bary, triangles) - points) ** 2).sum(axis=1)
         best = self.squared[queries]
-        better = (squared < best) | ((squared == best) & (faces < self.face[queries]))
+        better = np.flatnonzero((squared < best) | ((squared == best) & (faces < self.face[queries])))
+        better = better[np.lexsort((faces[better], squared[better], queries[better]))]
+        better = better[np.flatnonzero(np.diff(queries[better], prepend=-1))]  # the nearest for each query
         query = queries[better]
         self.squared[query], self.face[query], self.bary[query] = squared[better], faces[better], bary[better]
 
