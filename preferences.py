@@ -55,6 +55,15 @@ class SurfaceFeaturesPreferences(bpy.types.AddonPreferences):
         soft_min=6,
         soft_max=100,
     )
+    up: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Up",
+        description="Which way meshes stand: bodies that lie are known only half as well as those that stand",
+        items=[
+            ("auto", "Automatic", "Along Z, unless a mesh clearly is a body that lies or hangs upside down"),
+            ("Z", "Along Z", "As they stand in the scene"),
+        ],
+        default="auto",
+    )
     engine_python: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Engine Python",
         description="Python with torch that does the computing, or the folder of its virtual environment. "
@@ -87,10 +96,10 @@ class SurfaceFeaturesPreferences(bpy.types.AddonPreferences):
         return bpy.utils.extension_path_user(__package__, path="cache", create=True)
 
     def feature_settings(self, views: int) -> FeatureSettings:
-        """Settings for a job; `views` of 0 takes the number of the preferences. Blender's world has Z up."""
+        """Settings for a job; `views` of 0 takes the number of the preferences."""
         backbone = "bundled" if self.backbone == "BUNDLED" else bpy.path.abspath(self.backbone_folder)
         embedding = bpy.path.abspath(self.embedding_folder) if self.embedding_folder else ""
-        return FeatureSettings(backbone, views or self.views, self.device, up="Z", embedding=embedding)
+        return FeatureSettings(backbone, views or self.views, self.device, self.up, embedding)
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
@@ -102,6 +111,7 @@ class SurfaceFeaturesPreferences(bpy.types.AddonPreferences):
         column.prop(self, "embedding_folder")
         column.prop(self, "device")
         column.prop(self, "views")
+        column.prop(self, "up")
         column.separator()
         row = column.row(align=True)
         row.prop(self, "engine_python")

@@ -22,12 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surface_features.cache import FeatureCache
-from surface_features.features import to_z_up
 from surface_features.geometry.inside import INSIDE, winding_numbers
 from surface_features.io import read_mesh
 from surface_features.mesh import TriangleMesh
 from surface_features.preflight import preflight
 from surface_features.preset_rig import PresetRig, rig_from_nothing
+from surface_features.upright import to_z_up
 from training.data_folder import parse_with_data
 
 from .rig_pictures import save_sheet, walk_strip

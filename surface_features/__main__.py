@@ -198,9 +198,9 @@ def _add_settings(command: argparse.ArgumentParser, *, up: bool = True, embeddin
     if up:
         command.add_argument(
             "--up",
-            choices=["Z", "Y"],
+            choices=["auto", "Z", "Y"],
             default=default.up,
-            help="the files' up axis, whatever their format (default %(default)s; most OBJ and GLB files are Y up)",
+            help="the files' up axis, whatever their format (default %(default)s: found from what the mesh looks like)",
         )
 
 

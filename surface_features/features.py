@@ -96,6 +96,7 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext,
     from .lifting import side_by_side
     from .preflight import preflight
     from .refinement import refine
+    from .upright import to_z_up
     from .views.details import spot_vertices
     from .views.looks import place_looks
     from .views.render import Raycaster
@@ -103,13 +104,13 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext,
     with context.stage("preflight"):
         context.report(0.0, f"Checking {mesh.name}")
         checked = preflight(mesh)
-        proxy = to_z_up(checked.proxy, settings.up)
         for finding in checked.findings:
             if finding.severity == "mended":
                 context.warn(finding.message)
     with context.stage("load"):
         context.report(0.03, "Loading the model")
         backbone = load_backbone(settings.backbone, settings.device)
+    proxy = to_z_up(checked.proxy, _find_up(checked.proxy, settings, context))
     raycaster = Raycaster(proxy)
     coarse = coarsen(proxy, MOST_LIFTED) if len(proxy.vertices) > MOST_LIFTED else None
     surface, zooms = coarse.mesh if coarse else proxy, backbone.checkpoint
@@ -140,6 +141,20 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext,
     return Features(values[index], confidence[index])
 
 
+def _find_up(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext) -> str:
+    """The mesh's up axis as the settings say it, or found."""
+    from .upright import find_up
+
+    if settings.up != "auto":
+        return settings.up
+    with context.stage("upright"):
+        context.report(0.04, f"Finding which way up {mesh.name} is")
+        up = find_up(mesh, settings.device)
+    if up != "Z":
+        context.warn(f"{mesh.name} does not stand along Z: it was looked at with {up} up.")
+    return up
+
+
 def _look(
     surface: TriangleMesh,
     raycaster: Raycaster,
@@ -165,14 +180,6 @@ def _look(
         shift, inner = backbone.checkpoint.cell_shift, context.span(0.7, 1.0)
         reading = read_cells(surface, raycaster, cameras, views, cells.shape[1], shift, inner)
         return lift(surface, reading, cells, otherwise)
-
-
-def to_z_up(mesh: TriangleMesh, up: str) -> TriangleMesh:
-    """The same mesh with Z up; Y up turns +90° about X (a character facing +Z then faces −Y)."""
-    if up == "Z":
-        return mesh
-    turned = np.stack([mesh.vertices[:, 0], -mesh.vertices[:, 2], mesh.vertices[:, 1]], axis=1)
-    return TriangleMesh(turned, mesh.faces, mesh.name)
 
 
 def feature_colours(features: Sequence[Features], backbone: str) -> list[Float32]:

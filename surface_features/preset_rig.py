@@ -17,6 +17,7 @@ from .cache import FeatureCache
 from .correspondence import match_surfaces
 from .errors import BadInputError
 from .features import Features, compute_features
+from .likeness import likeness
 from .mesh import Float32, Int32, TriangleMesh
 from .progress import JobContext
 from .rig_names import z_axes
@@ -26,8 +27,6 @@ from .settings import FeatureSettings, WeightSettings
 from .transfer.limits import limit_weights
 from .transfer.weights import transfer_skin
 
-COMPARED = 1200  # vertices of either mesh by which the template's shapes are compared
-DRIFT = 0.06  # of the target's extent, see `_likeness`
 UNLIKE = 0.04  # of the likeness: a shape that much worse than the best is not tried
 UNEVEN = 0.2  # of the likeness: what bones that all are stretched by e or shrunk by e beside the others cost
 LONG = 0.05  # of the extent of the skeleton: shorter bones, those of fingers, say nothing of proportions
@@ -161,7 +160,7 @@ def _most_alike(
     for number, (template, shape) in enumerate(pairs):
         part = context.span(number / len(pairs), (number + 1) / len(pairs))
         features = compute_features(shape.mesh, settings, part, cache)
-        candidates.append(_Candidate(template, shape, features, _likeness(mesh, found, shape.mesh, features)))
+        candidates.append(_Candidate(template, shape, features, likeness(mesh, found, shape.mesh, features)))
     best = max(candidates, key=lambda candidate: candidate.likeness)
     least = best.likeness - UNLIKE
     return [one for one in candidates if one.template is best.template and one.likeness >= least]
@@ -173,17 +172,3 @@ def _unevenness(before: Float32, after: Float32) -> float:
     long = length > LONG * float(np.ptp(before.reshape(-1, 3), axis=0).max())
     stretch = np.log(np.maximum(stretched[long], 1e-12) / length[long])
     return float(np.average(np.minimum(np.abs(stretch - np.median(stretch)), 1.0), weights=length[long]))
-
-
-def _likeness(mesh: TriangleMesh, found: Features, shape: TriangleMesh, features: Features) -> float:
-    """0…1: how alike the mesh's vertices are to the shape's, where the way back ends where it began."""
-    rng = np.random.default_rng(0)
-    here, there = (
-        np.sort(rng.choice(len(one.vertices), min(COMPARED, len(one.vertices)), replace=False)) for one in (mesh, shape)
-    )
-    alike = found.values[here] @ features.values[there].T
-    match = alike.argmax(axis=1)
-    back = alike.argmax(axis=0)[match]
-    places = np.nan_to_num(mesh.vertices[here])
-    drift = np.linalg.norm(places - places[back], axis=1) / max(float(np.ptp(places, axis=0).max()), 1e-30)
-    return float((np.clip(alike.max(axis=1), 0, 1) * np.exp(-((drift / DRIFT) ** 2))).mean())

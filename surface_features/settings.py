@@ -30,14 +30,15 @@ class FeatureSettings(_JsonSettings):
     backbone: "bundled", a local checkpoint folder, or the name of a downloaded one.
     views: number of cameras around the mesh.
     device: "auto", "cpu", "cuda" or "mps".
-    up: the mesh's up axis in the coordinates it is given in.
+    up: the mesh's up axis in the coordinates it is given in; "auto" for Z unless it clearly is another one
+        (`upright.find_up`).
     embedding: folder of a trained surface-aware embedding of the features; empty for the features themselves.
     """
 
     backbone: str = "bundled"
     views: int = 24
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    up: Literal["Z", "Y"] = "Z"
+    up: Literal["auto", "Z", "Y"] = "auto"
     embedding: str = ""
 
     def __post_init__(self) -> None:
@@ -45,8 +46,8 @@ class FeatureSettings(_JsonSettings):
             raise BadInputError(f"Views must be between 1 and 200, not {self.views}.", fault="bad_setting")
         if self.device not in ("auto", "cpu", "cuda", "mps"):
             raise BadInputError(f"Unknown device “{self.device}”: use auto, cpu, cuda or mps.", fault="bad_setting")
-        if self.up not in ("Z", "Y"):
-            raise BadInputError(f"Unknown up axis “{self.up}”: use Z or Y.", fault="bad_setting")
+        if self.up not in ("auto", "Z", "Y"):
+            raise BadInputError(f"Unknown up axis “{self.up}”: use auto, Z or Y.", fault="bad_setting")
 
 
 @dataclass(frozen=True)

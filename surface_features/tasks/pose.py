@@ -192,7 +192,7 @@ class _Pairs:
 
     def draw(self, source: Sequence[np.ndarray], target: TriangleMesh, moved: Sequence[np.ndarray]) -> np.ndarray:
         """A strip of the source's states above the target's, (V, 3) each: a PNG file's bytes."""
-        from ..features import to_z_up
+        from ..upright import to_z_up
         from ..views.strip import draw_strip
 
         bodies = [

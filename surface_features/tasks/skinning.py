@@ -130,7 +130,7 @@ class Transfer:
 
     def upright(self, mesh: TriangleMesh) -> TriangleMesh:
         """The mesh with Z up."""
-        from ..features import to_z_up
+        from ..upright import to_z_up
 
         return to_z_up(mesh, self._settings.up)
 

@@ -14,6 +14,9 @@ from surface_features.features import Features, compute_features, feature_colour
 from surface_features.mesh import TriangleMesh
 from surface_features.progress import JobContext
 from surface_features.settings import FeatureSettings
+from surface_features.upright import TURNS, find_up
+
+from .shapes import box, cylinder, icosphere
 
 pytestmark = pytest.mark.skipif(
     not (MODELS / "bundled" / "config.json").exists(), reason="the bundled model is not built yet"
@@ -92,6 +95,21 @@ def test_a_y_up_file_gives_the_features_of_the_z_up_mesh(mesh, features):
     y_up = np.stack([mesh.vertices[:, 0], mesh.vertices[:, 2], -mesh.vertices[:, 1]], axis=1)
     again = compute_features(TriangleMesh(y_up, mesh.faces), replace(SETTINGS, up="Y"))
     assert likeness(again, features) > 0.999
+
+
+@pytest.mark.parametrize("up", ["Y", "-Z", "-X"])
+def test_a_body_that_does_not_stand_is_seen_standing(mesh, features, up):
+    lying = TriangleMesh((mesh.vertices @ TURNS[up]).astype(np.float32), mesh.faces, "Sleeper")
+    context = JobContext()
+    assert likeness(compute_features(lying, SETTINGS, context), features) > 0.99
+    assert context.warnings == [f"Sleeper does not stand along Z: it was looked at with {up} up."]
+
+
+@pytest.mark.parametrize("shape", [box(), cylinder(), icosphere(3)], ids=["brick", "pillar", "pebble"])
+def test_a_shape_like_nothing_known_is_taken_as_it_stands(shape):
+    for turn in TURNS.values():
+        turned = TriangleMesh((shape.vertices * [1, 2, 3] @ turn).astype(np.float32), shape.faces)
+        assert find_up(turned, "cpu") == "Z"
 
 
 def test_left_is_not_right(character, features):
