@@ -2,8 +2,8 @@
 """Which way up a mesh was made: the way in which it is most like the people and quadrupeds of the rig templates.
 
 The backbone has seen most bodies standing, and knows those that lie only half as well. A glance from a few sides is
-enough to tell: of 150 bodies and statues in any pose two, a rearing animal and one with its legs asunder, were taken
-for lying; solids, which are like nothing known, are taken as they stand.
+enough to tell: of 142 bodies, statues and chairs in any pose one, an animal that rears, was taken for lying; solids,
+which are like nothing known, are taken as they stand.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .views.render import Raycaster, render_views
 if TYPE_CHECKING:
     from .features import Features
 
-VIEWS = 4  # for each axis
+VIEWS = 3  # for each axis
 MOST_VERTICES = 3000
 COMPARED = 500  # of them
 FEWEST = 100  # vertices: what a crate's eight corners are like is chance
