@@ -13,12 +13,27 @@ _AFTER_ARMATURE = {"SUBSURF", "MULTIRES", "SOLIDIFY", "REMESH", "BEVEL", "CLOTH"
 
 
 def find_armature(obj: bpy.types.Object) -> bpy.types.Object | None:
-    """The armature object that deforms a mesh: of its first Armature modifier that has one, else its parent."""
-    for modifier in obj.modifiers:
-        if modifier.type == "ARMATURE" and modifier.object is not None:
-            return modifier.object
+    """The armature object that deforms a mesh, or None.
+
+    Of the first Armature modifier that has one with bones the mesh has vertex groups for; else of the first that has
+    one, else its parent.
+    """
+    armatures = modifier_armatures(obj)
+    if armatures:
+        return next((armature for armature in armatures if has_groups_of(obj, armature)), armatures[0])
     parent = obj.parent
     return parent if parent is not None and parent.type == "ARMATURE" else None
+
+
+def modifier_armatures(obj: bpy.types.Object) -> list[bpy.types.Object]:
+    """The armature objects its Armature modifiers point at, in their order, each once."""
+    objects = [modifier.object for modifier in obj.modifiers if modifier.type == "ARMATURE"]
+    return list(dict.fromkeys(armature for armature in objects if armature is not None))
+
+
+def has_groups_of(obj: bpy.types.Object, armature: bpy.types.Object) -> bool:
+    """Whether any vertex group of the mesh is named after a deforming bone of the armature."""
+    return any(name in obj.vertex_groups for name in deform_bones(armature))
 
 
 def deform_bones(armature: bpy.types.Object) -> list[str]:
@@ -38,10 +53,7 @@ def read_bones(armature: bpy.types.Object) -> tuple[list[str], Float32]:
 
 def other_armature(obj: bpy.types.Object, armature: bpy.types.Object) -> bpy.types.Object | None:
     """An armature other than the given one that a modifier of the mesh already points at."""
-    for modifier in obj.modifiers:
-        if modifier.type == "ARMATURE" and modifier.object not in (None, armature):
-            return modifier.object
-    return None
+    return next((other for other in modifier_armatures(obj) if other != armature), None)
 
 
 def ensure_armature_modifier(obj: bpy.types.Object, armature: bpy.types.Object) -> None:

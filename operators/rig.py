@@ -65,10 +65,10 @@ def plan_rig(
             users = [obj, *(next(rest) for _ in targets.sharing[index])]
             made.append(_rig(users, armature, skin, all_weights[index], bone_names, all_bones[index]).name)
         if len(made) == 1:
-            return Outcome(f"{first[0].name}: {made[0]} fitted, with weights of {len(skin.columns)} bones.")
-        return Outcome(f"{len(made)} meshes: an armature fitted to each, with weights of {len(skin.columns)} bones.")
+            return Outcome(f"{first[0].name}: {made[0]} fitted, with weights of {skin.told_bones}.")
+        return Outcome(f"{len(made)} meshes: an armature fitted to each, with weights of {skin.told_bones}.")
 
-    return JobPlan("Rig", (request,), (skin.armature, *targets.all_sent), finish, targets.warnings)
+    return JobPlan("Rig", (request,), (skin.armature, *targets.all_sent), finish, skin.warnings + targets.warnings)
 
 
 class SURFACE_FEATURES_OT_rig(JobOperator, bpy.types.Operator):

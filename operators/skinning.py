@@ -10,7 +10,13 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..bridge.armature import deform_bones, ensure_armature_modifier, find_armature, other_armature
+from ..bridge.armature import (
+    deform_bones,
+    ensure_armature_modifier,
+    find_armature,
+    modifier_armatures,
+    other_armature,
+)
 from ..bridge.mesh import WholeMesh, join_wholes, mesh_arrays, read_whole_mesh
 from ..bridge.scene import SentObject, check_editable
 from ..bridge.weights import groups_with_weights, locked_groups, read_weights, weights_on_whole, write_weights
@@ -29,6 +35,7 @@ class Skin:
     bones: names of all its deforming bones; vertex groups of these names belong to the armature.
     columns: those of them that move any vertex of the source.
     weights: (V, J) float32 for the vertices of `whole` and the columns.
+    warnings: what of the source is left out.
     """
 
     name: str
@@ -37,6 +44,11 @@ class Skin:
     columns: tuple[str, ...]
     whole: WholeMesh
     weights: Float32
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def told_bones(self) -> str:
+        return f"{len(self.columns)} bone" + "s" * (len(self.columns) != 1)
 
 
 @dataclass(frozen=True)
@@ -84,7 +96,16 @@ def read_skin(source: bpy.types.Object, parts: Sequence[bpy.types.Object] = ()) 
         weights = np.concatenate([weights, weights_on_whole(part, read_weights(obj, columns), columns)])
         whole = join_wholes(whole, part)
     sent = SentObject.remember(armature, written=False)
-    return Skin(source.name, sent, tuple(bones), tuple(columns), whole, weights)
+    return Skin(source.name, sent, tuple(bones), tuple(columns), whole, weights, _left_out(source, armature, bones))
+
+
+def _left_out(source: bpy.types.Object, armature: bpy.types.Object, bones: Sequence[str]) -> tuple[str, ...]:
+    """A sentence for every other armature that deforms the source with bones of its own."""
+    return tuple(
+        f"{source.name}: {other.name} deforms it too. Only bones of {armature.name} are given to targets."
+        for other in modifier_armatures(source)
+        if other != armature and groups_with_weights(source, sorted(set(deform_bones(other)) - set(bones)))
+    )
 
 
 def read_targets(

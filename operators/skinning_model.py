@@ -49,9 +49,10 @@ def plan_save_model(
     }
 
     def finish(objects: Sequence[bpy.types.Object], results: Sequence[JobResult]) -> Outcome:
-        return Outcome(f"{skin.name}: {path.name} has learned the weights of {len(skin.columns)} bones.")
+        return Outcome(f"{skin.name}: {path.name} has learned the weights of {skin.told_bones}.")
 
-    return JobPlan("Save Skinning Model", (JobRequest("transfer_weights", arrays, params),), (), finish)
+    request = JobRequest("transfer_weights", arrays, params)
+    return JobPlan("Save Skinning Model", (request,), (), finish, skin.warnings)
 
 
 def plan_apply_model(

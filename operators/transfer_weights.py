@@ -89,7 +89,9 @@ def plan_transfer_weights(
         sure = sure_share(results[0], targets, settings.weights.min_confidence)
         return Outcome(_told(skin, [obj.name for obj in first], sure), tuple(warnings))
 
-    return JobPlan("Transfer Weights", (request,), (skin.armature, *targets.all_sent), finish, targets.warnings)
+    return JobPlan(
+        "Transfer Weights", (request,), (skin.armature, *targets.all_sent), finish, skin.warnings + targets.warnings
+    )
 
 
 class SURFACE_FEATURES_OT_transfer_weights(JobOperator, bpy.types.Operator):
@@ -183,9 +185,7 @@ def _judge(obj: bpy.types.Object, result: JobResult, index: int, count: int) -> 
 
 def _told(skin: Skin, names: Sequence[str], sure: float) -> str:
     targets = names[0] if len(names) == 1 else f"{len(names)} meshes"
-    return (
-        f"{targets}: weights of {len(skin.columns)} bones from {skin.name}, {sure:.0%} of the vertices matched surely."
-    )
+    return f"{targets}: weights of {skin.told_bones} from {skin.name}, {sure:.0%} of the vertices matched surely."
 
 
 def _lies_elsewhere(skin: Skin, vertices: Float32, weights: Float32) -> bool:

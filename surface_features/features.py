@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .views.cameras import Cameras
     from .views.render import Raycaster
 
-ALGORITHM_VERSION = 6  # raise it when the same input gives other features
+ALGORITHM_VERSION = 7  # raise it when the same input gives other features
 MOST_LIFTED = 40_000  # vertices; larger meshes are lifted onto about so many and the rest lies between
 
 
@@ -110,10 +110,14 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext,
     with context.stage("load"):
         context.report(0.03, "Loading the model")
         backbone = load_backbone(settings.backbone, settings.device)
-    proxy = to_z_up(checked.proxy, _find_up(checked.proxy, settings, context))
+    proxy = to_z_up(checked.proxy, settings.up)
     raycaster = Raycaster(proxy)
     coarse = coarsen(proxy, MOST_LIFTED) if len(proxy.vertices) > MOST_LIFTED else None
     surface, zooms = coarse.mesh if coarse else proxy, backbone.checkpoint
+    if settings.up == "auto":
+        up = _find_up(raycaster, surface, settings.device, context)
+        if up != "Z":
+            raycaster, surface = Raycaster(to_z_up(proxy, up)), to_z_up(surface, up)
     close_up_zoom = 0.0 if as_seen else zooms.close_up_zoom  # a picture shows the whole subject
     looks = place_looks(raycaster, surface, settings.views, close_up_zoom, zooms.detail_zoom)
     lifted: list[Lifted] = []
@@ -141,17 +145,15 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext,
     return Features(values[index], confidence[index])
 
 
-def _find_up(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext) -> str:
-    """The mesh's up axis as the settings say it, or found."""
+def _find_up(raycaster: Raycaster, surface: TriangleMesh, device: str, context: JobContext) -> str:
     from .upright import find_up
 
-    if settings.up != "auto":
-        return settings.up
+    name = raycaster.mesh.name
     with context.stage("upright"):
-        context.report(0.04, f"Finding which way up {mesh.name} is")
-        up = find_up(mesh, settings.device)
+        context.report(0.04, f"Finding which way up {name} is")
+        up = find_up(raycaster, surface, device)
     if up != "Z":
-        context.warn(f"{mesh.name} does not stand along Z: it was looked at with {up} up.")
+        context.warn(f"{name} does not stand along Z: it was looked at with {up} up.")
     return up
 
 

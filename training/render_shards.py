@@ -56,10 +56,8 @@ def sample_character(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Gener
     proportions = sample_proportions(rng, style) if style else None
     strength = float(rng.choice([0.0, rng.uniform(0.2, 1.0), rng.uniform(0.7, 1.2)], p=[0.1, 0.45, 0.45]))
     posed = pose_person(model, person, sample_pose(model, person, rng, strength), proportions)
-    mesh = wardrobe.dress(posed, rng, float(rng.choice([0.0, rng.uniform(0.3, 1.0)], p=[0.35, 0.65])))
-    roughen(mesh, rng, float(rng.choice([0.0, 1.0], p=[0.35, 0.65])))
-    mesh.vertices = to_z_up(mesh.vertices)
-    return mesh
+    clothes = float(rng.choice([0.0, rng.uniform(0.3, 1.0)], p=[0.35, 0.65]))
+    return _finish(posed, wardrobe, rng, clothes, rough=0.65)
 
 
 def sample_bare_person(model: HumanModel, rng: np.random.Generator) -> Labelled:
@@ -74,18 +72,21 @@ def sample_crossed_person(model: HumanModel, wardrobe: Wardrobe, rng: np.random.
     """A person whose limbs cross, Z up; a third is dressed."""
     person = model.sample_person(rng)
     posed = pose_person(model, person, sample_crossed_pose(model, person, rng))
-    mesh = wardrobe.dress(posed, rng, float(rng.choice([0.0, rng.uniform(0.3, 1.0)], p=[0.67, 0.33])))
-    roughen(mesh, rng, float(rng.choice([0.0, 1.0])))
-    mesh.vertices = to_z_up(mesh.vertices)
-    return mesh
+    clothes = float(rng.choice([0.0, rng.uniform(0.3, 1.0)], p=[0.67, 0.33]))
+    return _finish(posed, wardrobe, rng, clothes, rough=0.5)
 
 
 def sample_chibi_person(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Generator) -> Labelled:
     """A person as a big-headed, dressed game figure, Z up; a third stands as modelled, arms out."""
     person = model.sample_person(rng)
     pose = sample_pose(model, person, rng, float(rng.choice([0.0, rng.uniform(0.3, 1.0)], p=[0.3, 0.7])))
-    mesh = wardrobe.dress(pose_person(model, person, pose, sample_chibi(rng)), rng, 1.0)
-    roughen(mesh, rng, 1.0)
+    return _finish(pose_person(model, person, pose, sample_chibi(rng)), wardrobe, rng, clothes=1.0, rough=1.0)
+
+
+def _finish(posed: np.ndarray, wardrobe: Wardrobe, rng: np.random.Generator, clothes: float, rough: float) -> Labelled:
+    """A posed person dressed, by the chance `rough` roughened, and stood up along Z."""
+    mesh = wardrobe.dress(posed, rng, clothes)
+    roughen(mesh, rng, float(rng.uniform() < rough))
     mesh.vertices = to_z_up(mesh.vertices)
     return mesh
 

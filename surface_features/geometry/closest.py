@@ -62,10 +62,10 @@ class _Best:
                 if seen == 0:  # one after the other: most are not worth it once the first are measured
                     for turn in range(candidates):
                         worth = np.flatnonzero(away[:, turn] - radius <= np.sqrt(self.squared[part]))
-                        self._measure(part[worth], faces[index[worth, turn]])
+                        self._measure(part[worth], faces[index[worth, turn]], repeated=False)
                 else:
                     rows, turns = np.nonzero(away[:, seen:] - radius <= np.sqrt(self.squared[part])[:, None])
-                    self._measure(part[rows], faces[index[rows, seen + turns]])
+                    self._measure(part[rows], faces[index[rows, seen + turns]], repeated=True)
                 unseen_may_be_nearer = away[:, -1] - radius <= np.sqrt(self.squared[part])
                 still_open.append(part[unseen_may_be_nearer])
             if candidates == len(faces):
@@ -73,15 +73,16 @@ class _Best:
             open_queries = np.concatenate(still_open)
             seen, candidates = candidates, min(candidates * 4, len(faces))
 
-    def _measure(self, queries: Int64, faces: Int64) -> None:
-        """Faces for some queries, which may be there more than once; of equally near ones the first stays."""
+    def _measure(self, queries: Int64, faces: Int64, *, repeated: bool) -> None:
+        """A face for each of some queries, which may be `repeated`; of equally near ones the first stays."""
         triangles, points = self.triangles[faces], self.queries[queries]
         bary = closest_barycentrics(triangles, points)
         squared = ((np.einsum("nc,nci->ni", bary, triangles) - points) ** 2).sum(axis=1)
         best = self.squared[queries]
         better = np.flatnonzero((squared < best) | ((squared == best) & (faces < self.face[queries])))
-        better = better[np.lexsort((faces[better], squared[better], queries[better]))]
-        better = better[np.flatnonzero(np.diff(queries[better], prepend=-1))]  # the nearest for each query
+        if repeated:  # the nearest for each query
+            better = better[np.lexsort((faces[better], squared[better], queries[better]))]
+            better = better[np.flatnonzero(np.diff(queries[better], prepend=-1))]
         query = queries[better]
         self.squared[query], self.face[query], self.bary[query] = squared[better], faces[better], bary[better]
 

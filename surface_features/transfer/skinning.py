@@ -55,7 +55,7 @@ def skin_by_matching(
     match = memory.get(key) if memory is not None else None
     if match is None:
         match = match_surfaces(target, target_features, source.mesh, source.features, context.span(0.0, 0.6))
-        if settings.follow_bones:
+        if settings.follow_bones and (shares > 0).any(axis=0).sum() > 1:  # one bone bends nothing
             with context.stage("articulation"):
                 match = follow_bones(
                     source.mesh, source.features, shares, target, target_features, match, context.span(0.6, 0.8)

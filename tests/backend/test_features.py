@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from examples.characters import HumanoidSpec, build_humanoid, pose_character, rest_pose_a
+from surface_features import upright
 from surface_features.backbones.checkpoint import MODELS
 from surface_features.cache import FeatureCache
 from surface_features.errors import BadInputError
@@ -15,6 +16,7 @@ from surface_features.mesh import TriangleMesh
 from surface_features.progress import JobContext
 from surface_features.settings import FeatureSettings
 from surface_features.upright import TURNS, find_up
+from surface_features.views.render import Raycaster
 
 from .shapes import box, cylinder, icosphere
 
@@ -109,7 +111,21 @@ def test_a_body_that_does_not_stand_is_seen_standing(mesh, features, up):
 def test_a_shape_like_nothing_known_is_taken_as_it_stands(shape):
     for turn in TURNS.values():
         turned = TriangleMesh((shape.vertices * [1, 2, 3] @ turn).astype(np.float32), shape.faces)
-        assert find_up(turned, "cpu") == "Z"
+        assert find_up(Raycaster(turned), turned, "cpu") == "Z"
+
+
+def test_a_glance_alone_turns_nothing(mesh, monkeypatch):
+    """A rucksack can make a standing figure look, from a few sides, like one upside down."""
+    told = {upright.GLANCE: {"Z": 0.39, "-Z": 0.43, "Y": 0.3}, upright.LOOK: {"Z": 0.55, "-Z": 0.52}}
+    asked = []
+
+    def alike(raycaster, surface, ups, views, device):
+        asked.append(list(ups))
+        return dict.fromkeys(TURNS, 0.0) | told[views]
+
+    monkeypatch.setattr(upright, "_alike", alike)
+    assert find_up(Raycaster(mesh), mesh, "cpu") == "Z"
+    assert asked == [list(TURNS), ["Z", "-Z"]]
 
 
 def test_left_is_not_right(character, features):

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import bpy
 import numpy as np
 import pytest
@@ -72,6 +74,102 @@ def test_bones_that_do_not_deform_give_no_weights() -> None:
     select(source, target)
     transfer()
     assert JOINTS[0] not in target.vertex_groups
+
+
+def test_groups_without_bones_stay_where_they_are() -> None:
+    source, target = add_source(), add_target()
+    source.vertex_groups.new(name="Cloth Pin").add([0, 1, 2], 1.0, "REPLACE")
+    select(source, target)
+    transfer()
+    assert_skinned(target)
+    assert "Cloth Pin" not in target.vertex_groups
+
+
+def test_a_bone_without_a_group_moves_nothing() -> None:
+    source, target = add_source(), add_target()
+    source.vertex_groups.remove(source.vertex_groups["head"])
+    select(source, target)
+    transfer()
+    assert_skinned(target)
+    assert weights_of(target, ["head"]).max() == 0
+
+
+def test_a_second_armature_is_told_of(capfd) -> None:
+    source, target = add_source(), add_target()
+    face = add_source("Face").modifiers["Armature"].object
+    face.data.bones["head"].name = "jaw"
+    source.vertex_groups.new(name="jaw").add([0], 0.5, "REPLACE")
+    source.modifiers.new("Second", "ARMATURE").object = face
+    select(source, target)
+    transfer()
+    assert_skinned(target)
+    assert "Hero: Face Rig deforms it too. Only bones of Hero Rig are given to targets." in capfd.readouterr().out
+
+
+def test_an_armature_the_source_has_no_groups_for_is_passed_over() -> None:
+    source, target = add_source(), add_target()
+    helper = bpy.data.objects.new("Helper", bpy.data.armatures.new("Helper"))
+    bpy.context.scene.collection.objects.link(helper)
+    source.modifiers.new("First", "ARMATURE").object = helper
+    source.modifiers.move(1, 0)
+    select(source, target)
+    transfer()
+    assert_skinned(target)
+
+
+def test_a_posed_source_is_read_at_rest() -> None:
+    source, target = add_source(), add_target("Twin", hero())
+    bones = source.modifiers["Armature"].object.pose.bones
+    for name in ("upperarm.L", "thigh.R"):
+        bones[name].rotation_mode = "XYZ"
+        bones[name].rotation_euler = (1.0, 0.0, 1.0)
+    select(source, target)
+    transfer()
+    assert np.abs(weights_of(target, JOINTS) - hero().weights).sum(axis=1).mean() < 0.01
+    assert tuple(bones["thigh.R"].rotation_euler) == (1.0, 0.0, 1.0)
+
+
+def test_one_bone_moves_everything(capfd) -> None:
+    source, target = add_source(), add_target()
+    for group in list(source.vertex_groups)[1:]:
+        source.vertex_groups.remove(group)
+    source.vertex_groups[0].add(range(len(source.data.vertices)), 1.0, "REPLACE")
+    select(source, target)
+    transfer()
+    assert_skinned(target)
+    told = capfd.readouterr().out
+    assert "weights of 1 bone from Hero" in told
+    assert "Look at the worst vertices" not in told
+
+
+def test_five_hundred_bones() -> None:
+    character = hero()
+    rng = np.random.default_rng(0)
+    places = character.vertices[rng.choice(len(character.vertices), 500, replace=False)]
+    nearest = np.linalg.norm(character.vertices[:, None] - places[None], axis=2).argmin(axis=1)
+    names = tuple(f"bone {number}" for number in range(500))
+    bones = places[:, None] + [[0, 0, 0], [0, 0, 0.02]]
+    many = replace(
+        character, joints=names, bones=bones, parents=np.arange(-1, 499), weights=np.eye(500, dtype=np.float32)[nearest]
+    )
+    source, target = add_source("Many", many), add_target()
+    select(source, target)
+    transfer()
+    weights = weights_of(target, names)
+    np.testing.assert_allclose(weights.sum(axis=1), 1.0, atol=1e-3)
+    assert (weights.max(axis=0) > 0).sum() > 450
+
+
+def test_faces_without_area_are_bound_too() -> None:
+    character = stout()
+    count = len(character.vertices)
+    point = np.repeat(character.vertices[:1] - [0, 0.3, 0], 3, axis=0)
+    line = character.vertices[:1] - [[0, 0.4, 0], [0, 0.5, 0], [0, 0.6, 0]]
+    faces = np.concatenate([character.faces, [[count, count + 1, count + 2], [count + 3, count + 4, count + 5]]])
+    target = add_mesh("Islands", np.concatenate([character.vertices, point, line]), faces)
+    select(add_source(), target)
+    transfer()
+    assert_skinned(target)
 
 
 def test_target_that_is_no_mesh() -> None:
