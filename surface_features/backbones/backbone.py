@@ -19,6 +19,7 @@ from .checkpoint import Checkpoint, fingerprint, read_checkpoint
 from .dense import DenseHead, DenseModel
 from .surface_context import SurfaceContext, SurfaceContextConfig
 
+FEW_TOKENS = 512  # so many attend to each other fastest by plain matrix products, where a CPU has units for them
 BYTES_PER_TOKEN = 64 * 1024  # activations of one token through one small transformer block, measured generously
 
 
@@ -54,6 +55,8 @@ class Backbone:
         self.fingerprint = fingerprint(name)
         self.device = choose_device(device)
         self._model = _load_model(self.checkpoint).to(self.device).eval()
+        if self.device.type == "cpu" and has_fast_bfloat16(self.device) and self._tokens <= FEW_TOKENS:
+            self._model.body.set_attn_implementation("eager")
         self.surface_context = _load_surface_context(self.checkpoint)
         if self.surface_context is not None:
             self.surface_context.to(self.device).eval()
@@ -96,12 +99,15 @@ class Backbone:
             cells = self._model(pixels)
         return cells.permute(0, 2, 3, 1).float().cpu().numpy()
 
+    @property
+    def _tokens(self) -> int:
+        return (self.checkpoint.image_size // self.checkpoint.patch_size) ** 2
+
     def _batch_size(self) -> int:
-        tokens = (self.checkpoint.image_size // self.checkpoint.patch_size) ** 2
         free = torch.cuda.mem_get_info(self.device)[0] if self.device.type == "cuda" else 2 << 30
         # A CPU gains nothing from more, and the user sees the progress move.
         most = 8 if self.device.type == "cpu" else 64
-        return int(np.clip(free // 4 // (tokens * BYTES_PER_TOKEN), 1, most))
+        return int(np.clip(free // 4 // (self._tokens * BYTES_PER_TOKEN), 1, most))
 
     def _shrink(self, batch: int, warn: Callable[[str], None]) -> int:
         if self.device.type == "cuda":
