@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What turns a bare body into the messy characters artists have: clothes, hair, props, low polygon counts, damage.
 
+Half of the dressed bodies lose what their clothes cover, as artists delete it.
+
 Every vertex of the result keeps a label: the body-template vertex it lies on or nearest to.
 """
 
@@ -17,6 +19,7 @@ from surface_features.geometry.components import weld
 from .humans import HumanModel
 
 SAME_PLACE = 1e-5  # of the extent
+UNDER_SKIRT = ("pelvis", "thigh")
 
 GARMENTS = {
     "shirt": ("spine", "clavicle", "upperarm"),
@@ -71,11 +74,17 @@ class Wardrobe:
                 self._add_helper(mesh, posed, eye)
         if rng.uniform() < 0.5 * amount:
             self._add_helper(mesh, posed, "helper-hair")
+        covered = np.zeros(count, bool)
         if rng.uniform() < 0.25 * amount:
             self._add_helper(mesh, posed, "helper-skirt")
+            covered |= self._bones(UNDER_SKIRT)[self.dominant]
         for bones in GARMENTS.values():
             if rng.uniform() < 0.35 * amount:
                 self._add_shell(mesh, posed[:count], normals, bones, size, rng)
+                covered |= self._bones(bones)[self.dominant]
+        if rng.uniform() < 0.5:
+            body = np.arange(len(mesh.faces)) < len(self.model.body_faces)
+            mesh.faces = mesh.faces[~(body & covered[np.where(body[:, None], mesh.faces, 0)].all(axis=1))]
         if rng.uniform() < 0.3 * amount:
             self._add_cape(mesh, posed[:count], size, rng)
         if rng.uniform() < 0.3 * amount:
