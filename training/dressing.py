@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What turns a bare body into the messy characters artists have: clothes, hair, props, low polygon counts, damage.
 
-Half of the dressed bodies lose what their clothes cover, as artists delete it.
-
 Every vertex of the result keeps a label: the body-template vertex it lies on or nearest to.
 """
 
@@ -63,8 +61,11 @@ class Wardrobe:
         )
         self.body_label = helpers
 
-    def dress(self, posed: np.ndarray, rng: np.random.Generator, amount: float) -> Labelled:
-        """A character from all posed base-mesh vertices (19158, 3), Y up; amount 0 bare … 1 everything."""
+    def dress(self, posed: np.ndarray, rng: np.random.Generator, amount: float, deleted: float = 0.0) -> Labelled:
+        """A character from all posed base-mesh vertices (19158, 3), Y up; amount 0 bare … 1 everything.
+
+        deleted: the chance that what clothes cover of the body is not there, as artists delete it.
+        """
         count = self.model.body_vertex_count
         mesh = Labelled(posed[:count].copy(), self.model.body_faces.copy(), np.arange(count))
         size = float(np.ptp(posed[:count], axis=0).max())
@@ -82,7 +83,7 @@ class Wardrobe:
             if rng.uniform() < 0.35 * amount:
                 self._add_shell(mesh, posed[:count], normals, bones, size, rng)
                 covered |= self._bones(bones)[self.dominant]
-        if rng.uniform() < 0.5:
+        if deleted and rng.uniform() < deleted:
             body = np.arange(len(mesh.faces)) < len(self.model.body_faces)
             mesh.faces = mesh.faces[~(body & covered[np.where(body[:, None], mesh.faces, 0)].all(axis=1))]
         if rng.uniform() < 0.3 * amount:

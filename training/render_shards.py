@@ -45,6 +45,7 @@ from .rigs import SETS, RigSource
 IMAGE_SIZE, GRID = 128, 32
 VIEWS_PER_CHARACTER, PER_SHARD = 12, 32
 DETAIL_ZOOM = 6.0  # a finger is then as wide as a cell
+DELETED = 0.5  # of the dressed bodies lose what their clothes cover
 DETAILS = 0.35  # of the pictures
 WITHOUT = "TRAINING_WITHOUT_SPECIES"  # in the environment, which worker processes inherit
 
@@ -85,7 +86,7 @@ def sample_chibi_person(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Ge
 
 def _finish(posed: np.ndarray, wardrobe: Wardrobe, rng: np.random.Generator, clothes: float, rough: float) -> Labelled:
     """A posed person dressed, by the chance `rough` roughened, and stood up along Z."""
-    mesh = wardrobe.dress(posed, rng, clothes)
+    mesh = wardrobe.dress(posed, rng, clothes, DELETED)
     roughen(mesh, rng, float(rng.uniform() < rough))
     mesh.vertices = to_z_up(mesh.vertices)
     return mesh
