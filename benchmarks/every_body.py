@@ -24,6 +24,7 @@ from surface_features.io import read_mesh
 from surface_features.mesh import TriangleMesh
 from surface_features.preflight import preflight
 from surface_features.preset_rig import rig_from_nothing
+from surface_features.quality import measure_quality
 from surface_features.transfer.bone_sides import bone_sides
 from surface_features.transfer.skinning import SkinnedShape, skin_by_matching
 from surface_features.upright import to_z_up
@@ -42,7 +43,6 @@ STATUES = {  # file → its kind, and which way up it was made
 }
 PEOPLE = 4
 LIMB = 0.5  # of a vertex's true weights on bones of one side
-TOUCHED = 0.05  # as `quality`
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,9 +111,7 @@ def main() -> None:
     for body in bodies(options.data, cast):
         source, mesh = skinned[body.kind], body.mesh
         skin = skin_by_matching(source, mesh, compute_features(mesh, cache=cache))[0]
-        sides = bone_sides(source.bones).side
-        left, right = (skin.weights[:, sides == sign].sum(axis=1) > TOUCHED for sign in (1, -1))
-        told = int((((skin.side > 0) & right) | ((skin.side < 0) & left)).sum())
+        told = measure_quality(mesh, skin, source.bones, bone_sides(source.bones).side, 0.0)[0].side_violations
         rig = rig_from_nothing(mesh, cache=cache)
         bare = [int((weights.sum(axis=1) < 1 - 1e-3).sum()) for weights in (skin.weights, rig.weights)]
         print(

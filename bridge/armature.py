@@ -19,8 +19,10 @@ def find_armature(obj: bpy.types.Object) -> bpy.types.Object | None:
     one, else its parent.
     """
     armatures = modifier_armatures(obj)
-    if armatures:
+    if len(armatures) > 1:
         return next((armature for armature in armatures if has_groups_of(obj, armature)), armatures[0])
+    if armatures:
+        return armatures[0]
     parent = obj.parent
     return parent if parent is not None and parent.type == "ARMATURE" else None
 

@@ -104,7 +104,7 @@ def _left_out(source: bpy.types.Object, armature: bpy.types.Object, bones: Seque
     return tuple(
         f"{source.name}: {other.name} deforms it too. Only bones of {armature.name} are given to targets."
         for other in modifier_armatures(source)
-        if other != armature and groups_with_weights(source, sorted(set(deform_bones(other)) - set(bones)))
+        if other != armature and groups_with_weights(source, set(deform_bones(other)) - set(bones))
     )
 
 

@@ -84,8 +84,8 @@ class Wardrobe:
                 self._add_shell(mesh, posed[:count], normals, bones, size, rng)
                 covered |= self._bones(bones)[self.dominant]
         if deleted and rng.uniform() < deleted:
-            body = np.arange(len(mesh.faces)) < len(self.model.body_faces)
-            mesh.faces = mesh.faces[~(body & covered[np.where(body[:, None], mesh.faces, 0)].all(axis=1))]
+            hidden = covered[self.model.body_faces].all(axis=1)  # the body's faces come first
+            mesh.faces = np.delete(mesh.faces, np.flatnonzero(hidden), axis=0)
         if rng.uniform() < 0.3 * amount:
             self._add_cape(mesh, posed[:count], size, rng)
         if rng.uniform() < 0.3 * amount:
