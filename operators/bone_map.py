@@ -15,6 +15,7 @@ from ..properties import JobSettings, get_settings, job_settings
 from ..surface_features.bone_map import BoneMatch, from_json, to_json
 from ..surface_features.engine import JobRequest, JobResult
 from ..surface_features.errors import BadInputError
+from ..surface_features.wording import how_many
 from .base import JobOperator
 from .posing import (
     PoseOptions,
@@ -96,7 +97,8 @@ def plan_bone_map(
         found = results[0].info["maps"][0]
         show_map(bpy.context, source_name, target_sent.name, bones.names, target, found["bones"], found["shares"])
         mapped = sum(number >= 0 for number in found["bones"])
-        return Outcome(f"{target.character.name}: {mapped} bones take their turns from {character.name}'s.")
+        turning = how_many(mapped, "bone takes its turn", "bones take their turns")
+        return Outcome(f"{target.character.name}: {turning} from {character.name}'s.")
 
     return JobPlan("Make Bone Map", (request,), (target_sent,), finish, tuple(refusals))
 

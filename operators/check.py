@@ -10,6 +10,7 @@ import bpy
 from ..bridge.job import JobPlan, Outcome
 from ..bridge.mesh import read_mesh
 from ..surface_features.engine import JobRequest, JobResult
+from ..surface_features.wording import how_many, name_or_count
 from .base import JobOperator
 from .selection import selected_meshes
 
@@ -32,11 +33,11 @@ class SURFACE_FEATURES_OT_check(JobOperator, bpy.types.Operator):
             findings = [finding for result in results for finding in result.info["findings"]]
             told = tuple(finding["message"] for finding in findings if finding["severity"] != "info")
             refused = sum(finding["severity"] == "refused" for finding in findings)
-            meshes = names[0] if len(names) == 1 else f"{len(names)} meshes"
+            meshes = name_or_count(names, "mesh", "meshes")
             if refused:
-                return Outcome(f"{meshes}: {refused} fault{'s' * (refused > 1)} to mend before going on.", told)
+                return Outcome(f"{meshes}: {how_many(refused, 'fault')} to mend before going on.", told)
             if told:
-                return Outcome(f"{meshes}: usable; {len(told)} fault{'s' * (len(told) > 1)} mended internally.", told)
+                return Outcome(f"{meshes}: usable; {how_many(len(told), 'fault')} mended internally.", told)
             return Outcome(f"{meshes}: no faults found.")
 
         return JobPlan("Check", tuple(requests), (), finish, tuple(warnings))

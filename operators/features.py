@@ -17,6 +17,7 @@ from ..properties import JobSettings, job_settings
 from ..surface_features.engine import JobRequest, JobResult
 from ..surface_features.errors import EngineError
 from ..surface_features.mesh import Float32
+from ..surface_features.wording import how_many, name_or_count
 from .base import JobOperator
 from .selection import selected_meshes
 
@@ -53,9 +54,10 @@ def plan_compute_features(
             total += whole.own_count
             confidence_sum += float(np.sum(confidence))
             seconds += float(result.info["timings"]["total"])
-        meshes = names[0] if len(names) == 1 else f"{len(names)} meshes"
+        meshes = name_or_count(names, "mesh", "meshes")
+        vertices = how_many(total, "vertex", "vertices")
         return Outcome(
-            f"{meshes}: features of {total:,} vertices, mean confidence {confidence_sum / total:.0%} ({seconds:.1f} s)."
+            f"{meshes}: features of {vertices}, mean confidence {confidence_sum / total:.0%} ({seconds:.1f} s)."
         )
 
     return JobPlan("Compute Features", requests, (), finish)
@@ -82,7 +84,7 @@ def plan_show_features(objects: Sequence[bpy.types.Object], settings: JobSetting
                 raise EngineError(f"{obj.name}: the engine's colours do not fit the mesh; nothing was changed.")
         for obj, whole, colour in zip(objects, wholes, colours, strict=True):
             write_colours(obj, colour[: whole.own_count])
-        painted = objects[0].name if len(objects) == 1 else f"{len(objects)} meshes"
+        painted = name_or_count([obj.name for obj in objects], "mesh", "meshes")
         return Outcome(f"{painted}: features are in the colour attribute “Surface Features”.")
 
     return JobPlan("Show Features", (JobRequest("show_features", arrays, params),), sent, finish)

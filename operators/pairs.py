@@ -15,6 +15,7 @@ from ..bridge.scene import SentObject, check_editable
 from ..properties import JobSettings
 from ..surface_features.engine import JobResult
 from ..surface_features.errors import BadInputError, EngineError
+from ..surface_features.wording import name_or_count
 from .selection import split_meshes
 
 
@@ -86,4 +87,4 @@ def answer(result: JobResult, key: str, shape: tuple[int, ...], name: str) -> np
 
 
 def told_targets(targets: SurfaceTargets) -> str:
-    return targets.sent[0].name if len(targets.sent) == 1 else f"{len(targets.sent)} meshes"
+    return name_or_count([one.name for one in targets.sent], "mesh", "meshes")

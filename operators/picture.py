@@ -19,6 +19,7 @@ from ..bridge.texture_source import SourceTextures
 from ..properties import JobSettings, TextureOptions, get_settings, job_settings
 from ..surface_features.engine import JobRequest, JobResult
 from ..surface_features.errors import BadInputError
+from ..surface_features.wording import how_many
 from .base import JobOperator
 from .selection import source_and_others
 from .transfer_texture import Target, check_unchanged, give_material, images_of, make_images, read_target
@@ -101,7 +102,7 @@ def plan_keypoints_from_picture(
             empty.matrix_parent_inverse = mesh_object.matrix_world.inverted_safe()
             empty.location = point
         unsure = int((confidence < settings.weights.min_confidence).sum())
-        told = f"{mesh_object.name}: {len(names)} keypoints"
+        told = f"{mesh_object.name}: {how_many(len(names), 'keypoint')}"
         return Outcome(f"{told}, {unsure} of them unsure: see their property “confidence”." if unsure else f"{told}.")
 
     request = JobRequest("picture_points", arrays, _params(obj.name, image.name if image else "", settings))
@@ -137,7 +138,7 @@ def plan_keypoints_to_picture(
         }
         text = bpy.data.texts.new(f"{name} keypoints.json")
         text.write(json.dumps(found, indent=1, ensure_ascii=False))
-        return Outcome(f"{name}: {len(found)} keypoints, written to the text “{text.name}”.")
+        return Outcome(f"{name}: {how_many(len(found), 'keypoint')}, written to the text “{text.name}”.")
 
     request = JobRequest("picture_points", arrays, _params(obj.name, name, settings))
     return JobPlan("Keypoints to Picture", (request,), (SentObject.remember(obj, written=False),), finish)

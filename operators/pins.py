@@ -11,6 +11,7 @@ from ..bridge.pins import add_pin_pair, mark_pin, next_pair, remove_pins
 from ..bridge.scene import object_mode
 from ..bridge.selection import selected_vertices
 from ..surface_features.errors import BadInputError
+from ..surface_features.wording import how_many
 
 
 class SURFACE_FEATURES_OT_pin_points(bpy.types.Operator):
@@ -29,7 +30,8 @@ class SURFACE_FEATURES_OT_pin_points(bpy.types.Operator):
         try:
             if len(meshes) != 2:
                 raise BadInputError(
-                    f"{len(meshes)} meshes are selected. Select two, the source and one target, and run again.",
+                    f"{how_many(len(meshes), 'mesh is', 'meshes are')} selected. "
+                    "Select two, the source and one target, and run again.",
                     fault="not_two_meshes",
                 )
             if len(empties) == 2:
@@ -61,7 +63,8 @@ def _picked_point(obj: bpy.types.Object) -> Vector:
     chosen = np.flatnonzero(selected_vertices(obj))
     if len(chosen) != 1:
         raise BadInputError(
-            f"{obj.name}: {len(chosen)} vertices are selected. Select exactly one in Edit Mode and run again.",
+            f"{obj.name}: {how_many(len(chosen), 'vertex is', 'vertices are')} selected. "
+            "Select exactly one in Edit Mode and run again.",
             fault="not_one_vertex",
         )
     return obj.matrix_world @ obj.data.vertices[int(chosen[0])].co

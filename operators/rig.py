@@ -15,6 +15,7 @@ from ..properties import JobSettings, get_settings, job_settings
 from ..surface_features.engine import JobRequest, JobResult
 from ..surface_features.errors import BadInputError, EngineError
 from ..surface_features.mesh import Float32
+from ..surface_features.wording import how_many
 from .base import JobOperator
 from .rig_preset import plan_rig_preset
 from .selection import selected_meshes, source_and_others
@@ -60,13 +61,13 @@ def plan_rig(
             check_free(obj, None, skin.bones, replace=replace)
             _check_in_view(obj)
         first, rest = meshes[: len(targets.sent)], iter(meshes[len(targets.sent) :])
-        made = []
+        made, bones = [], how_many(len(skin.columns), "bone")
         for index, obj in enumerate(first):
             users = [obj, *(next(rest) for _ in targets.sharing[index])]
             made.append(_rig(users, armature, skin, all_weights[index], bone_names, all_bones[index]).name)
         if len(made) == 1:
-            return Outcome(f"{first[0].name}: {made[0]} fitted, with weights of {skin.told_bones}.")
-        return Outcome(f"{len(made)} meshes: an armature fitted to each, with weights of {skin.told_bones}.")
+            return Outcome(f"{first[0].name}: {made[0]} fitted, with weights of {bones}.")
+        return Outcome(f"{len(made)} meshes: an armature fitted to each, with weights of {bones}.")
 
     return JobPlan("Rig", (request,), (skin.armature, *targets.all_sent), finish, skin.warnings + targets.warnings)
 

@@ -22,6 +22,7 @@ from ..surface_features.metarig import Skeleton, fit_metarig, metarig_for
 from ..surface_features.rig_names import name_bones
 from ..surface_features.rig_template import KINDS, RigTemplate, load_template
 from ..surface_features.rigify_weights import deform_groups, group_names
+from ..surface_features.wording import how_many
 from .rig_characters import CharacterMeshes, gather_characters
 
 ROOTS = {"UNREAL": "root"}  # Unreal wants a bone on the ground above all others
@@ -105,7 +106,7 @@ def _check(obj: bpy.types.Object, names: Collection[str], replace: bool) -> None
     existing = groups_with_weights(obj, names)
     if existing:
         raise BadInputError(
-            f"{obj.name}: already has weights for {len(existing)} bones (“{existing[0]}”). "
+            f"{obj.name}: already has weights for {how_many(len(existing), 'bone')} (“{existing[0]}”). "
             "Tick Replace Existing and run again.",
             fault="has_weights",
         )

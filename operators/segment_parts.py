@@ -22,6 +22,7 @@ from ..bridge.scene import SentObject, check_editable
 from ..properties import JobSettings, get_settings, job_settings
 from ..surface_features.engine import JobRequest, JobResult
 from ..surface_features.errors import BadInputError, EngineError
+from ..surface_features.wording import how_many, name_or_count
 from .base import JobOperator
 from .selection import selected_meshes
 
@@ -78,9 +79,9 @@ def plan_segment_parts(objects: Sequence[bpy.types.Object], settings: JobSetting
             check_room(obj, choice.outputs, replace=choice.replace)
         for obj, parts in zip(objects, found, strict=True):
             write_parts(obj, parts, called, given, choice.outputs, replace=choice.replace)
-        told = objects[0].name if len(objects) == 1 else f"{len(objects)} meshes"
+        told = name_or_count([obj.name for obj in objects], "mesh", "meshes")
         used = len(np.unique(np.concatenate(found)))
-        return Outcome(f"{told}: divided into {used} parts.")
+        return Outcome(f"{told}: divided into {how_many(used, 'part')}.")
 
     remembered = tuple(SentObject.remember(obj, written=True) for obj in written)
     return JobPlan("Segment Parts", (JobRequest("segment_parts", arrays, params),), remembered, finish)
@@ -100,7 +101,8 @@ def plan_train_parts(objects: Sequence[bpy.types.Object], settings: JobSettings,
 
     def finish(objects: Sequence[bpy.types.Object], results: Sequence[JobResult]) -> Outcome:
         right = float(results[0].info["accuracy"])
-        return Outcome(f"{path}: {len(names)} parts learned from {len(sent)} meshes; {right:.0%} of them right.")
+        parts, meshes = how_many(len(names), "part"), how_many(len(sent), "mesh", "meshes")
+        return Outcome(f"{path}: {parts} learned from {meshes}; {right:.0%} of them right.")
 
     return JobPlan("Train Parts Model", (JobRequest("train_parts", arrays, params),), (), finish)
 

@@ -24,6 +24,7 @@ from ..properties import JobSettings
 from ..surface_features.engine import JobResult
 from ..surface_features.errors import BadInputError, EngineError
 from ..surface_features.mesh import Float32
+from ..surface_features.wording import how_many
 from .selection import split_meshes
 
 
@@ -45,10 +46,6 @@ class Skin:
     whole: WholeMesh
     weights: Float32
     warnings: tuple[str, ...] = ()
-
-    @property
-    def told_bones(self) -> str:
-        return f"{len(self.columns)} bone" + "s" * (len(self.columns) != 1)
 
 
 @dataclass(frozen=True)
@@ -200,7 +197,7 @@ def check_free(
     existing = groups_with_weights(obj, [name for name in bones if name not in locked])
     if existing:
         raise BadInputError(
-            f"{obj.name}: already has weights for {len(existing)} bones (“{existing[0]}”). "
+            f"{obj.name}: already has weights for {how_many(len(existing), 'bone')} (“{existing[0]}”). "
             "Tick Replace Existing and run again.",
             fault="has_weights",
         )

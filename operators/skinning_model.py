@@ -19,6 +19,7 @@ from ..properties import JobSettings, get_settings, job_settings
 from ..surface_features.engine import JobRequest, JobResult
 from ..surface_features.errors import BadInputError, EngineError
 from ..surface_features.quality_report import WeightQuality
+from ..surface_features.wording import how_many, name_or_count
 from .base import JobOperator
 from .selection import selected_meshes, source_and_others
 from .skin_writing import Writing, give_merged_skin
@@ -49,7 +50,7 @@ def plan_save_model(
     }
 
     def finish(objects: Sequence[bpy.types.Object], results: Sequence[JobResult]) -> Outcome:
-        return Outcome(f"{skin.name}: {path.name} has learned the weights of {skin.told_bones}.")
+        return Outcome(f"{skin.name}: {path.name} has learned the weights of {how_many(len(skin.columns), 'bone')}.")
 
     request = JobRequest("transfer_weights", arrays, params)
     return JobPlan("Save Skinning Model", (request,), (), finish, skin.warnings)
@@ -96,7 +97,7 @@ def plan_apply_model(
             existing = groups_with_weights(obj, bones)
             if existing and not replace:
                 raise BadInputError(
-                    f"{obj.name}: already has weights for {len(existing)} bones (“{existing[0]}”). "
+                    f"{obj.name}: already has weights for {how_many(len(existing), 'bone')} (“{existing[0]}”). "
                     "Tick Replace Existing and run again.",
                     fault="has_weights",
                 )
@@ -111,8 +112,8 @@ def plan_apply_model(
             doubt = np.asarray(results[0].arrays[f"doubt_{index}"], np.float32)[: whole.own_count]
             picture = results[0].arrays[f"picture_{index}"].tobytes()
             write_report(obj, WeightQuality.from_json(results[0].info["quality"][index]), doubt, picture)
-        names = meshes[0].name if len(meshes) == 1 else f"{len(meshes)} meshes"
-        return Outcome(f"{names}: weights of {len(bones)} bones by {path.name}.")
+        names = name_or_count([obj.name for obj in meshes], "mesh", "meshes")
+        return Outcome(f"{names}: weights of {how_many(len(bones), 'bone')} by {path.name}.")
 
     return JobPlan("Apply Skinning Model", (JobRequest("transfer_weights", arrays, params),), (*sent, *rig), finish)
 

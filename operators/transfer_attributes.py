@@ -16,6 +16,7 @@ from ..bridge.scene import SentObject
 from ..properties import JobSettings, get_settings, job_settings
 from ..surface_features.engine import JobRequest, JobResult
 from ..surface_features.errors import BadInputError
+from ..surface_features.wording import name_or_count
 from .base import JobOperator
 from .pairs import answer, pair_arrays, pair_params, read_surface_targets, told_targets
 from .selection import source_and_others
@@ -97,7 +98,7 @@ def plan_transfer_attributes(
             for number, item in enumerate(items):
                 if item in free:
                     write_item(obj, origin, item, values[number, index], replace=choice.replace)
-        names = items[0].name if len(items) == 1 else f"{len(items)} kinds of data"
+        names = name_or_count([item.name for item in items], "kind of data", "kinds of data")
         return Outcome(f"{told_targets(targets)}: {names} from {origin.name}.", tuple(told))
 
     sent = (SentObject.remember(source, written=False), *targets.sent)

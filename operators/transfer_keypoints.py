@@ -14,6 +14,7 @@ from ..bridge.mesh import read_whole_mesh
 from ..properties import JobSettings, job_settings
 from ..surface_features.engine import JobRequest, JobResult
 from ..surface_features.errors import BadInputError
+from ..surface_features.wording import how_many
 from .base import JobOperator
 from .pairs import answer, pair_arrays, pair_params, read_surface_targets, told_targets
 from .selection import source_and_others
@@ -59,7 +60,8 @@ def plan_transfer_keypoints(
             if unsure:
                 warnings.append(f"{obj.name}: {len(unsure)} of {count} keypoints are unsure ({', '.join(unsure[:5])}).")
         sure = float(np.mean([confidence for _, confidence in found]))
-        return Outcome(f"{told_targets(targets)}: {count} keypoints, mean confidence {sure:.0%}.", tuple(warnings))
+        found_points = how_many(count, "keypoint")
+        return Outcome(f"{told_targets(targets)}: {found_points}, mean confidence {sure:.0%}.", tuple(warnings))
 
     return JobPlan("Transfer Keypoints", (request,), targets.sent, finish, targets.warnings)
 

@@ -21,6 +21,7 @@ from ..surface_features.engine import JobRequest, JobResult
 from ..surface_features.errors import BadInputError, EngineError
 from ..surface_features.pose_report import PoseQuality
 from ..surface_features.settings import MotionSettings
+from ..surface_features.wording import how_many
 from .base import JobOperator
 from .bone_map import rows_for, show_map
 from .posing import (
@@ -272,7 +273,7 @@ def _keep_old_action(armature: bpy.types.Object) -> None:
 
 def _told(name: str, count: int, targets: Sequence[PoseTarget], told: Sequence[dict]) -> str:
     sentences = [
-        f"{target.character.name}: {count} frames of {name}, {facts['confidence']:.0%} sure; feet slide "
+        f"{target.character.name}: {how_many(count, 'frame')} of {name}, {facts['confidence']:.0%} sure; feet slide "
         f"{facts['sliding']:.2%} of the leg per frame (the source's {facts['source_sliding']:.2%})."
         for target, facts in zip(targets, told, strict=True)
     ]

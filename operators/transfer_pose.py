@@ -18,6 +18,7 @@ from ..surface_features.engine import JobRequest, JobResult
 from ..surface_features.errors import BadInputError, EngineError
 from ..surface_features.mesh import Float32
 from ..surface_features.pose_report import PoseQuality
+from ..surface_features.wording import how_many
 from .base import JobOperator
 from .posing import (
     PoseOptions,
@@ -171,9 +172,8 @@ def _limits_told(targets: Sequence[PoseTarget], told: Sequence[dict]) -> list[st
     for target, facts in zip(targets, told, strict=True):
         if facts["limited"] and target.bones is not None:
             names = ", ".join(f"“{target.bones.names[number]}”" for number in facts["limited"][:3])
-            sentences.append(
-                f"{target.character.name}: {len(facts['limited'])} bones were stopped by their limits ({names})."
-            )
+            stopped = how_many(len(facts["limited"]), "bone was", "bones were")
+            sentences.append(f"{target.character.name}: {stopped} stopped by limits ({names}).")
     return sentences
 
 

@@ -16,6 +16,7 @@ from ..bridge.shape_keys import copy_drivers, read_keys, write_keys
 from ..properties import JobSettings, get_settings, job_settings
 from ..surface_features.engine import JobRequest, JobResult
 from ..surface_features.errors import BadInputError
+from ..surface_features.wording import how_many, name_or_count
 from .base import JobOperator
 from .pairs import answer, pair_arrays, pair_params, read_surface_targets, told_targets
 from .selection import source_and_others
@@ -77,8 +78,9 @@ def plan_transfer_shape_keys(
                 told.append(f"{obj.name}: {left} drivers were left out, what they read does not exist.")
             unsure = [keys[number].name for number in np.flatnonzero(sure[index] < UNSURE)]
             if unsure:
-                told.append(f"{obj.name}: {len(unsure)} keys move places matched unsurely ({', '.join(unsure[:5])}).")
-        count = keys[0].name if len(keys) == 1 else f"{len(keys)} shape keys"
+                moves = how_many(len(unsure), "key moves", "keys move")
+                told.append(f"{obj.name}: {moves} places matched unsurely ({', '.join(unsure[:5])}).")
+        count = name_or_count([key.name for key in keys], "shape key")
         return Outcome(f"{told_targets(targets)}: {count} from {origin.name}.", tuple(told))
 
     sent_all = (SentObject.remember(source, written=False), *targets.sent)

@@ -20,6 +20,7 @@ from ..surface_features.engine import JobRequest, JobResult
 from ..surface_features.errors import BadInputError
 from ..surface_features.mesh import Float32
 from ..surface_features.quality_report import WeightQuality
+from ..surface_features.wording import how_many, name_or_count
 from .base import JobOperator
 from .selection import source_and_others
 from .skin_writing import Writing, give_merged_skin
@@ -184,8 +185,9 @@ def _judge(obj: bpy.types.Object, result: JobResult, index: int, count: int) -> 
 
 
 def _told(skin: Skin, names: Sequence[str], sure: float) -> str:
-    targets = names[0] if len(names) == 1 else f"{len(names)} meshes"
-    return f"{targets}: weights of {skin.told_bones} from {skin.name}, {sure:.0%} of the vertices matched surely."
+    targets = name_or_count(names, "mesh", "meshes")
+    bones = how_many(len(skin.columns), "bone")
+    return f"{targets}: weights of {bones} from {skin.name}, {sure:.0%} of the vertices matched surely."
 
 
 def _lies_elsewhere(skin: Skin, vertices: Float32, weights: Float32) -> bool:

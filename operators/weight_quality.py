@@ -17,6 +17,7 @@ from ..bridge.weight_report import read_doubt, read_picture, read_report, show_d
 from ..surface_features.errors import BadInputError
 from ..surface_features.heat import heat
 from ..surface_features.quality_report import write_html
+from ..surface_features.wording import how_many
 
 
 class SURFACE_FEATURES_OT_select_worst_vertices(bpy.types.Operator):
@@ -41,7 +42,8 @@ class SURFACE_FEATURES_OT_select_worst_vertices(bpy.types.Operator):
         except BadInputError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        self.report({"INFO"}, f"{obj.name}: {count} vertices selected, doubt {doubt[chosen].min():.2f} and more.")
+        vertices = how_many(count, "vertex", "vertices")
+        self.report({"INFO"}, f"{obj.name}: {vertices} selected, doubt {doubt[chosen].min():.2f} and more.")
         return {"FINISHED"}
 
 

@@ -13,6 +13,7 @@ from ..bridge.job import status
 from ..operators.embedding import has_candidate
 from ..preferences import get_preferences
 from ..properties import get_settings
+from ..surface_features.wording import how_many
 
 MOST_TARGETS = 8
 _PIXELS_PER_LETTER = 7.5
@@ -124,7 +125,7 @@ def _draw_target(column: bpy.types.UILayout, obj: bpy.types.Object) -> None:
 
 
 def _vertices(obj: bpy.types.Object) -> str:
-    return f"{len(obj.data.vertices):,} vertices"
+    return how_many(len(obj.data.vertices), "vertex", "vertices")
 
 
 def _draw_job(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:

@@ -18,6 +18,7 @@ from .errors import BadInputError
 from .geometry.components import vertex_components, weld
 from .geometry.winding import edge_use, inward_faces
 from .mesh import Float32, Int32, TriangleMesh
+from .wording import how_many
 
 Float64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
@@ -94,7 +95,7 @@ def _make(mesh: TriangleMesh) -> Preflight:
     welded_of_used, first_used = weld(points[used], WELD_DISTANCE)
     merged = len(used) - len(first_used)
     if merged:
-        note = f"{_many(merged, 'duplicate vertex', 'duplicate vertices')} on top of others; each place counts once"
+        note = f"{how_many(merged, 'duplicate vertex', 'duplicate vertices')} on top of others; each place counts once"
         findings.append(_finding(mesh, "duplicate_vertices", "mended", merged, note))
     welded_of = np.full(len(vertices), -1, np.int32)
     welded_of[used] = welded_of_used
@@ -125,7 +126,7 @@ def _refuse_unusable(mesh: TriangleMesh) -> None:
     outside = int(np.count_nonzero(((mesh.faces < 0) | (mesh.faces >= len(mesh.vertices))).any(axis=1)))
     if outside:
         raise BadInputError(
-            f"{mesh.name}: {_many(outside, 'face')} with corners that do not exist. Repair the mesh "
+            f"{mesh.name}: {how_many(outside, 'face')} with corners that do not exist. Repair the mesh "
             "(in Blender: Mesh ▸ Clean Up, or export it again) and run again.",
             fault="bad_index",
         )
@@ -138,7 +139,7 @@ def _mend_non_finite(mesh: TriangleMesh, findings: list[Finding]) -> Float64:
     if count == 0:
         return vertices
     refusal = BadInputError(
-        f"{mesh.name}: {_many(count, 'vertex', 'vertices')} of {len(vertices):,} have coordinates that are not "
+        f"{mesh.name}: {how_many(count, 'vertex', 'vertices')} of {len(vertices):,} have coordinates that are not "
         "numbers. Delete or move them and run again.",
         fault="non_finite",
     )
@@ -159,7 +160,7 @@ def _mend_non_finite(mesh: TriangleMesh, findings: list[Finding]) -> Float64:
     if waiting[mesh.faces].any():
         raise refusal
     vertices[waiting] = np.median(vertices[~waiting], axis=0)  # loose ones: anywhere will do
-    note = f"{_many(count, 'vertex', 'vertices')} without a valid position; placed between their neighbours"
+    note = f"{how_many(count, 'vertex', 'vertices')} without a valid position; placed between their neighbours"
     findings.append(_finding(mesh, "non_finite", "mended", count, note))
     return vertices
 
@@ -191,7 +192,7 @@ def _sound_faces(mesh: TriangleMesh, points: Float64, faces: Int32, findings: li
     if degenerate == len(faces):
         raise _no_area(mesh)
     if degenerate:
-        note = f"{_many(degenerate, 'face')} without area; left out of the computation"
+        note = f"{how_many(degenerate, 'face')} without area; left out of the computation"
         findings.append(_finding(mesh, "degenerate_faces", "mended", degenerate, note))
     index = np.flatnonzero(has_area)
     low, middle, high = np.sort(faces[index], axis=1).astype(np.int64).T
@@ -201,7 +202,7 @@ def _sound_faces(mesh: TriangleMesh, points: Float64, faces: Int32, findings: li
     first = np.sort(np.unique(pair * count + high, return_index=True)[1])
     duplicates = len(index) - len(first)
     if duplicates:
-        note = f"{_many(duplicates, 'duplicate face')} on top of others; each counts once"
+        note = f"{how_many(duplicates, 'duplicate face')} on top of others; each counts once"
         findings.append(_finding(mesh, "duplicate_faces", "mended", duplicates, note))
     index = index[first].astype(np.int32)
     return faces[index], index
@@ -211,12 +212,12 @@ def _mend_winding(mesh: TriangleMesh, points: Float32, faces: Int32, findings: l
     edges = edge_use(faces, len(points))
     crowded = int(np.count_nonzero(edges.count > 2))
     if crowded:
-        note = f"{_many(crowded, 'edge')} shared by more than two faces; distances across them are approximate"
+        note = f"{how_many(crowded, 'edge')} shared by more than two faces; distances across them are approximate"
         findings.append(_finding(mesh, "non_manifold_edges", "info", crowded, note))
     flip = inward_faces(points, faces, edges)
     flipped = int(flip.sum())
     if flipped:
-        note = f"{_many(flipped, 'face')} of {len(faces):,} facing inwards; turned round for the computation"
+        note = f"{how_many(flipped, 'face')} of {len(faces):,} facing inwards; turned round for the computation"
         findings.append(_finding(mesh, "flipped_normals", "mended", flipped, note))
     return np.where(flip[:, None], faces[:, [0, 2, 1]], faces)
 
@@ -238,7 +239,7 @@ def _place_loose(
     proxy_vertex[homeless] = cKDTree(proxy_points).query(points[homeless])[1]
     loose = int(np.count_nonzero(~in_use))
     if loose:
-        note = f"{_many(loose, 'loose vertex', 'loose vertices')} without surface; each takes the nearest result"
+        note = f"{how_many(loose, 'loose vertex', 'loose vertices')} without surface; each takes the nearest result"
         findings.append(_finding(mesh, "loose_vertices", "mended", loose, note))
 
 
@@ -259,7 +260,3 @@ def _no_area(mesh: TriangleMesh) -> BadInputError:
 
 def _finding(mesh: TriangleMesh, fault: str, severity: Literal["info", "mended"], count: int, note: str) -> Finding:
     return Finding(fault, severity, count, f"{mesh.name}: {note}.")
-
-
-def _many(count: int, singular: str, plural: str | None = None) -> str:
-    return f"{count:,} {singular if count == 1 else plural or singular + 's'}"

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .report_page import Section, write_page
+from .wording import how_many
 
 
 @dataclass(frozen=True)
@@ -53,18 +54,19 @@ class WeightQuality:
         told = [
             f"{self.coverage:.0%} matched surely, confidence {self.confidence:.2f}",
             f"Round trip {self.cycle_error:.1%} of the size",
-            f"Up to {self.influences} bones per vertex, {self.mean_influences:.1f} on average",
+            f"Up to {how_many(self.influences, 'bone')} per vertex, {self.mean_influences:.1f} on average",
             f"Test poses: volume ±{self.volume_change:.0%}, {self.torn_edges:.1%} of edges torn",
             f"Test poses: {self.self_intersection:.1%} of faces run into others",
         ]
         if self.unweighted:
-            told.append(f"{self.unweighted} vertices without weights")
+            told.append(f"{how_many(self.unweighted, 'vertex', 'vertices')} without weights")
         if self.side_moved or self.side_violations:
-            told.append(f"{self.side_moved} vertices put on their side, {self.side_violations} still on the wrong one")
+            moved = how_many(self.side_moved, "vertex", "vertices")
+            told.append(f"{moved} put on their side, {self.side_violations} still on the wrong one")
         if self.islands:
-            told.append(f"{sum(self.islands.values())} islands of {len(self.islands)} bones")
+            told.append(f"{how_many(sum(self.islands.values()), 'island')} of {how_many(len(self.islands), 'bone')}")
         if self.loose:
-            told.append(f"{self.loose} vertices on rigid loose parts")
+            told.append(f"{how_many(self.loose, 'vertex', 'vertices')} on rigid loose parts")
         return told
 
 
