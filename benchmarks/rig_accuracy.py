@@ -42,11 +42,15 @@ KAYKIT = {
     "hips": "pelvis", "head": "neck_01", "upperarm": "upperarm", "lowerarm": "lowerarm", "wrist": "hand",
     "upperleg": "thigh", "lowerleg": "calf", "foot": "foot", "toes": "ball",
 }  # fmt: skip
-ANIMALS = {
-    "Head": "head", "FrontShoulder": "upper_arm", "FrontUpperLeg": "forearm", "FrontLowerLeg": "hand",
+ANIMALS = {  # whose front legs have no shoulder joint: FrontShoulder is a stub just above the elbow
+    "Head": "head", "FrontUpperLeg": "forearm", "FrontLowerLeg": "hand",
     "BackLeg": "thigh", "BackUpperLeg": "shin", "BackLowerLeg": "foot", "Tail1": "tail",
 }  # fmt: skip
-SETS = ("people", "men", "kaykit", "odedstein", "animals")
+DOG = {  # dm_control's, with a real dog's joints
+    "skull": "head", "upper_arm": "upper_arm", "lower_arm": "forearm", "hand": "hand", "finger": "fingers",
+    "upper_leg": "thigh", "lower_leg": "shin", "foot": "foot", "toe": "toe", "Ca_1": "tail",
+}  # fmt: skip
+SETS = ("people", "men", "kaykit", "odedstein", "animals", "dog")
 PEOPLE = 6
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
 MIDDLE = 0.02  # of the height: nearer to the plane of symmetry a vertex has no side
@@ -102,13 +106,24 @@ def characters(data: Path, group: str, folder: str, names: dict[str, str]) -> It
 
     for path in sorted((data / folder).glob("*.glb")):
         rig = read_rig(path.resolve(), np.random.default_rng(0))
-        truth = {}
-        for joint, head in zip(rig["joints"].tolist(), rig["heads"], strict=True):
-            stem, _, side = joint.partition(".")
-            if stem in names:
-                suffix = f".{side.upper()}" if group == "animals" else f"_{side.lower()}"
-                truth[names[stem] + (suffix if side else "")] = head
-        yield Subject(group, TriangleMesh(rig["vertices"], rig["faces"], path.stem), truth)
+        yield _rigged(group, path.stem, rig, names)
+
+
+def dog(data: Path) -> Iterator[Subject]:
+    """The dog of dm_control."""
+    from training.dog import read_dog
+
+    yield _rigged("dog", "dog", read_dog(data / "dm_control_dog"), DOG)
+
+
+def _rigged(group: str, name: str, rig: dict[str, NDArray], names: dict[str, str]) -> Subject:
+    truth = {}
+    for joint, head in zip(rig["joints"].tolist(), rig["heads"], strict=True):
+        stem, _, side = joint.partition(".")
+        if stem in names:
+            suffix = f".{side.upper()}" if group in ("animals", "dog") else f"_{side.lower()}"
+            truth[names[stem] + (suffix if side else "")] = head
+    return Subject(group, TriangleMesh(rig["vertices"], rig["faces"], name), truth)
 
 
 def scans(data: Path) -> Iterator[Subject]:
@@ -126,6 +141,8 @@ def subjects(data: Path, group: str) -> Iterator[Subject]:
         return characters(data, group, "kaykit", KAYKIT)
     if group == "animals":
         return characters(data, group, "quaternius/animals", ANIMALS)
+    if group == "dog":
+        return dog(data)
     return scans(data)
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,10 @@ SPINE = {"hips": (0.14, 0.26), "spine": (0.26, 0.38), "spine.001": (0.38, 0.5), 
          "neck": (0.62, 0.78), "neck.001": (0.78, 0.94)}  # fmt: skip
 LEGS = {"foreleg": ("upper_arm", "forearm", "hand", "fingers"), "hindleg": ("thigh", "shin", "foot", "toe")}
 LEG_PARENT = {"foreleg": "chest", "hindleg": "hips"}
+KNOTS = (0.03, 0.25, 0.5, 0.75, 0.97)  # along a leg: where its joints lie
+# How far towards the leg's front the knee lies. With knees in the middle, those of twelve Quaternius animals lay 8 to
+# 14 % of the leg's length in front of where the fitted skeleton had them, and those of dm_control's dog 7 %.
+KNEE = 0.8
 SMALLEST_FACE = 1e-6
 TAIL = ("tail", "tail.001", "tail.002", "tail.003")
 BLEND = {"torso": 0.05, "leg": 0.05, "tail": 0.05, "ear": 0.15}  # of a part's length, to either side of a joint
@@ -80,25 +85,30 @@ def skeleton() -> tuple[list[str], list[int]]:
 
 
 def bone_ends(model: AnimalModel, vertices: NDArray) -> NDArray:
-    """(B, 2, 3) heads and tails, in the middle of the rings they lie at."""
-    lines = {
-        name: vertices[rows].reshape(*GRIDS[name], 3).mean(axis=1).astype(np.float64)
-        for name, rows in model.part_slices.items()
+    """(B, 2, 3) heads and tails, in the middle of the rings they lie at, but knees in front of it."""
+    rings = {
+        name: vertices[rows].reshape(*GRIDS[name], 3).astype(np.float64) for name, rows in model.part_slices.items()
     }
+    lines = {name: ring.mean(axis=1) for name, ring in rings.items()}
 
     def at(part: str, u: float) -> NDArray:
         line = lines[part]
         place = np.linspace(0, 1, len(line))
         return np.stack([np.interp(u, place, line[:, axis]) for axis in range(3)])
 
+    def front(part: str, u: float) -> float:  # it faces −Y
+        foremost = rings[part][..., 1].min(axis=1)
+        return float(np.interp(u, np.linspace(0, 1, len(foremost)), foremost))
+
     ends = {name: (at("torso", a), at("torso", b)) for name, (a, b) in SPINE.items()}
     ends["head"] = at("torso", 0.94), at("head", 0.97)
     for side in "LR":
         ends[f"ear.{side}"] = at(f"ear.{side}", 0.1), at(f"ear.{side}", 0.95)
         for leg, names in LEGS.items():
-            knots = (0.03, 0.25, 0.5, 0.75, 0.97)
-            for name, a, b in zip(names, knots[:-1], knots[1:], strict=True):
-                ends[f"{name}.{side}"] = at(f"{leg}.{side}", a), at(f"{leg}.{side}", b)
+            joints = np.array([at(f"{leg}.{side}", u) for u in KNOTS])
+            if leg == "hindleg":
+                joints[1, 1] += KNEE * (front(f"{leg}.{side}", KNOTS[1]) - joints[1, 1])
+            ends |= {f"{name}.{side}": pair for name, pair in zip(names, itertools.pairwise(joints), strict=True)}
     tail = np.linspace(0.02, 0.97, len(TAIL) + 1)
     ends |= {name: (at("tail", a), at("tail", b)) for name, a, b in zip(TAIL, tail[:-1], tail[1:], strict=True)}
     return np.array([ends[name] for name in skeleton()[0]])
