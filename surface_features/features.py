@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .views.cameras import Cameras
     from .views.render import Raycaster
 
-ALGORITHM_VERSION = 7  # raise it when the same input gives other features
+ALGORITHM_VERSION = 8  # raise it when the same input gives other features
 MOST_LIFTED = 40_000  # vertices; larger meshes are lifted onto about so many and the rest lies between
 
 

@@ -17,6 +17,7 @@ from .mesh import Float32, TriangleMesh
 from .progress import JobContext
 
 CHUNK = 8192  # vertices that look at the landmarks at once
+PLACEMENTS = 2  # of the landmarks: what depends on where they happen to lie averages out
 
 
 @torch.inference_mode()
@@ -33,20 +34,23 @@ def refine(
     """
     device = next(network.parameters()).device
     config = network.config
-    landmarks = place_landmarks(mesh, config.landmarks, seed=0, details=details, more=config.detail_landmarks)
     points = describe_points(mesh, lifted)
-    distances = torch.from_numpy(landmarks.distances)[None].to(device)
     fast = has_fast_bfloat16(device)
-    values = []
-    with torch.autocast(device.type, dtype=torch.bfloat16) if fast else nullcontext():
-        known = network.look_around(take_points(points, landmarks.vertices, device), distances)
-        for start in range(0, len(mesh.vertices), CHUNK):
-            rows = np.arange(start, min(start + CHUNK, len(mesh.vertices)))
-            nearest = torch.from_numpy(landmarks.nearest[rows].astype(np.int64))[None].to(device)
-            found = network.read_points(known, distances, take_points(points, rows, device), nearest)
-            values.append(found[0].float().cpu().numpy())
-            context.report((rows[-1] + 1) / len(mesh.vertices), "Looking at the whole surface")
-    return Lifted(np.concatenate(values), lifted.confidence)
+    total = np.zeros((len(mesh.vertices), config.dim), np.float32)
+    for placement in range(PLACEMENTS):
+        landmarks = place_landmarks(mesh, config.landmarks, placement, details=details, more=config.detail_landmarks)
+        distances = torch.from_numpy(landmarks.distances)[None].to(device)
+        with torch.autocast(device.type, dtype=torch.bfloat16) if fast else nullcontext():
+            known = network.look_around(take_points(points, landmarks.vertices, device), distances)
+            for start in range(0, len(mesh.vertices), CHUNK):
+                rows = np.arange(start, min(start + CHUNK, len(mesh.vertices)))
+                nearest = torch.from_numpy(landmarks.nearest[rows].astype(np.int64))[None].to(device)
+                found = network.read_points(known, distances, take_points(points, rows, device), nearest)
+                total[rows] += found[0].float().cpu().numpy()
+                done = (placement + (rows[-1] + 1) / len(mesh.vertices)) / PLACEMENTS
+                context.report(done, "Looking at the whole surface")
+    length = np.linalg.norm(total, axis=1, keepdims=True)
+    return Lifted(total / np.maximum(length, 1e-9), lifted.confidence)
 
 
 def describe_points(mesh: TriangleMesh, lifted: Lifted) -> tuple[Float32, Float32, Float32, Float32]:

@@ -68,6 +68,26 @@ def test_vertices_in_parts_get_what_they_get_together(monkeypatch):
     assert (together.values * lifted.values).sum(axis=1).mean() < 0.99
 
 
+def test_where_the_landmarks_happen_to_lie_averages_out(monkeypatch):
+    sphere = icosphere(4)  # more vertices than landmarks are chosen from
+    lifted, network = some_features(sphere), random_network()
+    own, at = refinement.place_landmarks, {"first": 0}
+
+    def place(mesh, count, seed, **more):
+        return own(mesh, count, at["first"] + seed, **more)
+
+    monkeypatch.setattr(refinement, "place_landmarks", place)
+    apart = {}
+    for placements in (1, 4):
+        monkeypatch.setattr(refinement, "PLACEMENTS", placements)
+        found = []
+        for at["first"] in (0, 10):
+            found.append(refine(network, sphere, lifted, JobContext()).values)
+        assert np.allclose(np.linalg.norm(found[0], axis=1), 1, atol=1e-5)
+        apart[placements] = np.linalg.norm(found[0] - found[1], axis=1).mean()
+    assert apart[4] < 0.7 * apart[1]
+
+
 def test_a_mesh_smaller_than_the_landmarks_works():
     triangle = TriangleMesh(np.float32([[0, 0, 0], [1, 0, 0], [0, 1, 0]]), np.int32([[0, 1, 2]]))
     refined = refine(random_network(), triangle, some_features(triangle), JobContext())
