@@ -22,6 +22,7 @@ from ..surface_features.errors import BadInputError
 from ..surface_features.wording import how_many
 from .base import JobOperator
 from .selection import source_and_others
+from .transfer_keypoints import UNSURE
 from .transfer_texture import Target, check_unchanged, give_material, images_of, make_images, read_target
 
 EMPTY_SIZE = 0.03  # of the mesh's largest extent
@@ -101,7 +102,7 @@ def plan_keypoints_from_picture(
             empty.parent = mesh_object
             empty.matrix_parent_inverse = mesh_object.matrix_world.inverted_safe()
             empty.location = point
-        unsure = int((confidence < settings.weights.min_confidence).sum())
+        unsure = int((confidence < UNSURE).sum())
         told = f"{mesh_object.name}: {how_many(len(names), 'keypoint')}"
         return Outcome(f"{told}, {unsure} of them unsure: see their property “confidence”." if unsure else f"{told}.")
 

@@ -24,6 +24,7 @@ from ..properties import JobSettings
 from ..surface_features.engine import JobResult
 from ..surface_features.errors import BadInputError, EngineError
 from ..surface_features.mesh import Float32
+from ..surface_features.quality_report import SURE
 from ..surface_features.wording import how_many
 from .selection import split_meshes
 
@@ -241,13 +242,13 @@ def target_weights(result: JobResult, targets: Targets, columns: Sequence[str]) 
     return all_weights
 
 
-def sure_share(result: JobResult, targets: Targets, min_confidence: float) -> float:
-    """Share of the targets' own vertices that were matched with at least this confidence; the others were filled in."""
+def sure_share(result: JobResult, targets: Targets) -> float:
+    """Share of the targets' own vertices that were matched surely."""
     confidence = [
         np.asarray(result.arrays[f"confidence_{index}"])[: whole.own_count]
         for index, whole in enumerate(targets.wholes)
     ]
-    return float((np.concatenate(confidence) >= min_confidence).mean())
+    return float((np.concatenate(confidence) >= SURE).mean())
 
 
 def give_skin(objects: Sequence[bpy.types.Object], armature: bpy.types.Object, skin: Skin, weights: Float32) -> None:

@@ -87,7 +87,7 @@ def plan_transfer_weights(
                     f"{obj.name}: the joints of {armature.name} lie far from where it bends. "
                     "Use Rig for an armature that is fitted to it."
                 )
-        sure = sure_share(results[0], targets, settings.weights.min_confidence)
+        sure = sure_share(results[0], targets)
         return Outcome(_told(skin, [obj.name for obj in first], sure), tuple(warnings))
 
     return JobPlan(

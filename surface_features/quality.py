@@ -12,7 +12,7 @@ from .geometry.coarse import coarsen
 from .geometry.components import vertex_components
 from .mesh import Float32, TriangleMesh
 from .preflight import preflight
-from .quality_report import WeightQuality
+from .quality_report import SURE, WeightQuality
 from .transfer.weights import TransferredSkin
 
 Float64 = NDArray[np.float64]
@@ -42,7 +42,7 @@ def measure_quality(
     quality = WeightQuality(
         target=target.name,
         vertices=len(weights),
-        coverage=float(1 - skin.filled.mean()),
+        coverage=float((skin.confidence >= SURE).mean()),
         confidence=float(skin.confidence.mean()),
         cycle_error=cycle_error,
         unweighted=int((sums <= 1e-6).sum()),

@@ -10,12 +10,14 @@ from typing import Any
 from .report_page import Section, write_page
 from .wording import how_many
 
+SURE = 0.5  # confidence from which on a match is called sure
+
 
 @dataclass(frozen=True)
 class WeightQuality:
     """Measured after a transfer; shares are 0…1.
 
-    vertices: how many. coverage: share matched surely; the others were filled in. confidence: mean. cycle_error: mean
+    vertices: how many. coverage: share matched surely (`SURE`). confidence: mean. cycle_error: mean
     distance on the source between a vertex and where the way there and back ends, ÷ its extent. unweighted: vertices
     without weight. worst_sum: the largest |Σw − 1|. influences: the most of a vertex, and mean_influences.
     side_moved: vertices matched to the wrong side that were put right. side_violations: vertices on a limb that still
