@@ -78,7 +78,7 @@ class WeightSettings(_JsonSettings):
     """
 
     max_influences: int = 4
-    min_confidence: float = 0.15
+    min_confidence: float = 0.3
     prune_below: float = 0.01
     mode: Literal["match", "regress"] = "match"
     follow_bones: bool = True

@@ -24,7 +24,7 @@ Bool = NDArray[np.bool_]
 
 LIMB = 0.5  # of a vertex's weights on bones of a side make it part of a limb
 MINORITY = 0.3  # of a limb's votes: fewer are overruled as one
-REACH = 0.12  # of the extent: how far votes carry where two limbs meet
+REACH = 0.08  # of the extent: how far votes carry where two limbs meet
 FACING = 0.3  # least cosine between the normals of pieces that touch
 BRIDGE = 0.01  # of the extent: pieces that lie so close to each other hang together
 MIDDLE = 0.02  # of the extent: what lies this near to the mirror plane may belong to either side
