@@ -32,25 +32,39 @@ def refine(
 
     mesh: a proxy, Z up. details: its vertices that are looked at most closely (`views.details`).
     """
-    device = next(network.parameters()).device
-    config = network.config
     points = describe_points(mesh, lifted)
-    fast = has_fast_bfloat16(device)
-    total = np.zeros((len(mesh.vertices), config.dim), np.float32)
+    total = np.zeros((len(mesh.vertices), network.config.dim), np.float32)
     for placement in range(PLACEMENTS):
-        landmarks = place_landmarks(mesh, config.landmarks, placement, details=details, more=config.detail_landmarks)
-        distances = torch.from_numpy(landmarks.distances)[None].to(device)
-        with torch.autocast(device.type, dtype=torch.bfloat16) if fast else nullcontext():
-            known = network.look_around(take_points(points, landmarks.vertices, device), distances)
-            for start in range(0, len(mesh.vertices), CHUNK):
-                rows = np.arange(start, min(start + CHUNK, len(mesh.vertices)))
-                nearest = torch.from_numpy(landmarks.nearest[rows].astype(np.int64))[None].to(device)
-                found = network.read_points(known, distances, take_points(points, rows, device), nearest)
-                total[rows] += found[0].float().cpu().numpy()
-                done = (placement + (rows[-1] + 1) / len(mesh.vertices)) / PLACEMENTS
-                context.report(done, "Looking at the whole surface")
+        span = context.span(placement / PLACEMENTS, (placement + 1) / PLACEMENTS)
+        total += _look_from(network, mesh, points, details, placement, span)
     length = np.linalg.norm(total, axis=1, keepdims=True)
     return Lifted(total / np.maximum(length, 1e-9), lifted.confidence)
+
+
+def _look_from(
+    network: SurfaceContext,
+    mesh: TriangleMesh,
+    points: tuple[Float32, Float32, Float32, Float32],
+    details: NDArray[np.int64] | None,
+    placement: int,
+    context: JobContext,
+) -> Float32:
+    """(V, D) what the network says of every vertex with one placement of its landmarks. points: `describe_points`."""
+    device = next(network.parameters()).device
+    config = network.config
+    landmarks = place_landmarks(mesh, config.landmarks, placement, details=details, more=config.detail_landmarks)
+    distances = torch.from_numpy(landmarks.distances)[None].to(device)
+    fast = has_fast_bfloat16(device)
+    values = []
+    with torch.autocast(device.type, dtype=torch.bfloat16) if fast else nullcontext():
+        known = network.look_around(take_points(points, landmarks.vertices, device), distances)
+        for start in range(0, len(mesh.vertices), CHUNK):
+            rows = np.arange(start, min(start + CHUNK, len(mesh.vertices)))
+            nearest = torch.from_numpy(landmarks.nearest[rows].astype(np.int64))[None].to(device)
+            found = network.read_points(known, distances, take_points(points, rows, device), nearest)
+            values.append(found[0].float().cpu().numpy())
+            context.report((rows[-1] + 1) / len(mesh.vertices), "Looking at the whole surface")
+    return np.concatenate(values)
 
 
 def describe_points(mesh: TriangleMesh, lifted: Lifted) -> tuple[Float32, Float32, Float32, Float32]:

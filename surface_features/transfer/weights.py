@@ -31,14 +31,13 @@ TOO_FAR = 0.15  # of the extent: further from every sure match an unsure one is 
 class TransferredSkin:
     """What a transfer gives, for the target's own vertices.
 
-    weights: (V, J) float32, rows sum to 1. confidence: (V,) float32 0…1 of the matches. filled: (V,) bool whose match
-    was not sure enough, so that their neighbours decided. side: (V,) int8 1 on a left limb, −1 on a right one, 0
-    elsewhere. side_moved: (V,) bool matched to the wrong side and put right. loose: (V,) bool on a rigid part.
+    weights: (V, J) float32, rows sum to 1. confidence: (V,) float32 0…1 of the matches. side: (V,) int8 1 on a left
+    limb, −1 on a right one, 0 elsewhere. side_moved: (V,) bool matched to the wrong side and put right. loose: (V,)
+    bool on a rigid part.
     """
 
     weights: Float32
     confidence: Float32
-    filled: NDArray[np.bool_]
     side: NDArray[np.int8]
     side_moved: NDArray[np.bool_]
     loose: NDArray[np.bool_]
@@ -126,7 +125,7 @@ def finish_weights(
     for rows in loose:
         rigid[rows] = True
     own = checked.proxy_vertex
-    return TransferredSkin(limited[own], confidence, ~known[own], side[own], moved[own], rigid[own])
+    return TransferredSkin(limited[own], confidence, side[own], moved[own], rigid[own])
 
 
 def _fill(

@@ -226,7 +226,7 @@ def test_files_that_are_no_skinning_model_are_refused(tmp_path) -> None:
 def skin_of(weights: np.ndarray, side: np.ndarray) -> TransferredSkin:
     count = len(weights)
     no = np.zeros(count, bool)
-    return TransferredSkin(weights, np.full(count, 0.8, np.float32), no, side.astype(np.int8), no, no)
+    return TransferredSkin(weights, np.full(count, 0.8, np.float32), side.astype(np.int8), no, no)
 
 
 def test_the_report_counts_what_is_wrong() -> None:
