@@ -30,9 +30,19 @@ class SurfaceFeaturesPreferences(bpy.types.AddonPreferences):
         description="Checkpoint folder with config.json and the weights",
         subtype="DIR_PATH",
     )
-    embedding_folder: bpy.props.StringProperty(  # type: ignore[valid-type]
+    embedding: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Embedding",
-        description="Folder of a trained surface-aware embedding of the backbone's features. Empty: none",
+        description="A network that teaches the backbone's features how far apart points lie on the surface",
+        items=[
+            ("auto", "Automatic", "The one that comes with the backbone, where one does"),
+            ("none", "None", "The backbone's features as they are"),
+            ("FOLDER", "Folder", "One that Train Embedding made"),
+        ],
+        default="auto",
+    )
+    embedding_folder: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Embedding Folder",
+        description="Folder with embedding.json and the weights",
         subtype="DIR_PATH",
     )
     device: bpy.props.EnumProperty(  # type: ignore[valid-type]
@@ -98,7 +108,7 @@ class SurfaceFeaturesPreferences(bpy.types.AddonPreferences):
     def feature_settings(self, views: int) -> FeatureSettings:
         """Settings for a job; `views` of 0 takes the number of the preferences."""
         backbone = "bundled" if self.backbone == "BUNDLED" else bpy.path.abspath(self.backbone_folder)
-        embedding = bpy.path.abspath(self.embedding_folder) if self.embedding_folder else ""
+        embedding = bpy.path.abspath(self.embedding_folder) if self.embedding == "FOLDER" else self.embedding
         return FeatureSettings(backbone, views or self.views, self.device, self.up, embedding)
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -108,7 +118,9 @@ class SurfaceFeaturesPreferences(bpy.types.AddonPreferences):
         column.prop(self, "backbone")
         if self.backbone == "FOLDER":
             column.prop(self, "backbone_folder")
-        column.prop(self, "embedding_folder")
+        column.prop(self, "embedding")
+        if self.embedding == "FOLDER":
+            column.prop(self, "embedding_folder")
         column.prop(self, "device")
         column.prop(self, "views")
         column.prop(self, "up")

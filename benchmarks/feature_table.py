@@ -18,6 +18,7 @@ import numpy as np
 
 from surface_features.benchmark import BenchmarkReport, percent, run_benchmark
 from surface_features.correspondence import Correspondence, match_surfaces
+from surface_features.embedding.store import find_embedding
 from surface_features.features import Features
 from surface_features.mesh import TriangleMesh
 from surface_features.progress import JobContext
@@ -55,18 +56,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Compare base and embedded features on correspondence packs.")
     parser.add_argument("packs", nargs="+", type=Path, metavar="PACK")
     parser.add_argument("--backbone", default="bundled")
-    parser.add_argument("--embedding", type=Path, metavar="MODEL", help="folder written by train-embedding")
+    parser.add_argument("--embedding", default="auto", metavar="MODEL", help="folder (default: the backbone's own)")
     parser.add_argument("--samples", type=int, default=200, help="points per pair, 0 for all")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--markdown", type=Path, metavar="FILE")
     options = parser.parse_args()
-    variants = {"base": FeatureSettings(backbone=options.backbone)}
-    if options.embedding:
-        variants["embedded"] = FeatureSettings(backbone=options.backbone, embedding=str(options.embedding))
+    embeddings = {"base": "none", "embedded": options.embedding}
+    if find_embedding(options.embedding, options.backbone) is None:
+        del embeddings["embedded"]
     lines, kept = [HEAD, RULE], []
     print(HEAD, RULE, sep="\n")
     for pack in options.packs:
-        for features, settings in variants.items():
+        for features, embedding in embeddings.items():
+            settings = FeatureSettings(backbone=options.backbone, embedding=embedding)
             for matches, match in (("nearest", match_nearest), ("refined", match_surfaces)):
                 report = run_benchmark(pack, settings, options.samples, JobContext(), match)
                 lines.append(row(report, features, matches))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from surface_features.geometry.closest import closest_points
 from surface_features.geometry.laplacian import inpaint
+from surface_features.geometry.vectors import unit_rows
 from surface_features.mesh import TriangleMesh
 
 from .skin_cases import Case
@@ -35,8 +36,7 @@ def robust_inpainting(case: Case) -> NDArray:
     source, target = case.source.mesh, case.target.mesh
     face, bary, distance = closest_points(source, target.vertices)
     corners = source.faces[face]
-    normal = np.einsum("vc,vcd->vd", bary, source.vertex_normals[corners])
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+    normal = unit_rows(np.einsum("vc,vcd->vd", bary, source.vertex_normals[corners]))
     alike = (normal * target.vertex_normals).sum(axis=1) >= np.cos(np.radians(MATCH_ANGLE_DEGREES))
     height = float(np.ptp(source.vertices[:, 2]))
     known = (distance <= MATCH_DISTANCE_M * height / PERSON_M) & alike

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..surface_features.errors import BadInputError
+from ..surface_features.geometry.vectors import unit_rows
 from .weights import locked_groups, read_weights
 
 
@@ -103,8 +104,7 @@ def read_items(obj: bpy.types.Object, chosen: Iterable[What], names: frozenset[s
         normals = np.empty(3 * len(mesh.loops), np.float32)
         mesh.corner_normals.foreach_get("vector", normals)
         world = _normal_matrix(obj)
-        turned = normals.reshape(-1, 3).astype(np.float64) @ np.linalg.inv(world)
-        turned /= np.maximum(np.linalg.norm(turned, axis=1, keepdims=True), 1e-20)
+        turned = unit_rows(normals.reshape(-1, 3).astype(np.float64) @ np.linalg.inv(world))
         items.append(Item(What.NORMALS, "Custom Normals", "CORNER", "normals", turned.astype(np.float32)))
     items = [item for item in items if not names or item.name in names]
     return [item for item in items if len(item.values)], skipped
@@ -147,8 +147,7 @@ def write_item(obj: bpy.types.Object, source: bpy.types.Object, item: Item, valu
     elif item.what is What.MATERIALS:
         _write_materials(obj, source, values[:, 0], replace=replace)
     elif item.what is What.NORMALS:
-        local = values.astype(np.float64) @ _normal_matrix(obj)
-        local /= np.maximum(np.linalg.norm(local, axis=1, keepdims=True), 1e-20)
+        local = unit_rows(values.astype(np.float64) @ _normal_matrix(obj))
         mesh.normals_split_custom_set(local.tolist())
     elif item.name == SEAM and item.what is What.EDGES:
         mesh.edges.foreach_set("use_seam", values[:, 0].astype(bool))

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import bpy
 
@@ -44,12 +45,7 @@ def plan_train_embedding(
     }
 
     def finish(objects: Sequence[bpy.types.Object], results: Sequence[JobResult]) -> Outcome:
-        info = results[0].info
-        better = "better" if info["embedded"] < info["base"] else "no better"
-        return Outcome(
-            f"Embedding of {len(wholes)} meshes is {better} than none: on the held-out ones distances are told wrong "
-            f"by {info['embedded']:.3f} with it, {info['base']:.3f} without."
-        )
+        return Outcome(f"Embedding of {len(wholes)} meshes is {_verdict(results[0].info)}.")
 
     return JobPlan("Train Embedding", (JobRequest("train_embedding", arrays, params),), (), finish)
 
@@ -90,7 +86,8 @@ class SURFACE_FEATURES_OT_keep_embedding(bpy.types.Operator):
         except OSError as error:
             self.report({"ERROR"}, f"{kept} could not be written ({error.strerror}). Check its permissions.")
             return {"CANCELLED"}
-        get_preferences(context).embedding_folder = str(kept)
+        preferences = get_preferences(context)
+        preferences.embedding, preferences.embedding_folder = "FOLDER", str(kept)
         self.report({"INFO"}, "The embedding is used from now on. Preferences ▸ Embedding switches it off.")
         return {"FINISHED"}
 
@@ -114,6 +111,17 @@ def embeddings_folder() -> Path:
 def has_candidate() -> bool:
     """Whether a trained embedding waits for the user's word."""
     return (embeddings_folder() / CANDIDATE / "embedding.json").is_file()
+
+
+def _verdict(info: Mapping[str, Any]) -> str:
+    """What the scores of `EmbeddingScore` say, as the end of a sentence."""
+    own, base, shipped = info["embedded"], info["base"], info["shipped"]
+    rival, name = (base, "none") if shipped is None else (shipped, "the backbone's own")
+    told = f"{own:.3f} with it, {base:.3f} without" + (
+        "" if shipped is None else f", {shipped:.3f} with the backbone's own"
+    )
+    better = "better" if own < rival else "no better"
+    return f"{better} than {name}: on the held-out ones distances are told wrong by {told}"
 
 
 def _chosen(context: bpy.types.Context) -> tuple[list[bpy.types.Object], list[str]]:

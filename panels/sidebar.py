@@ -71,8 +71,8 @@ class SURFACE_FEATURES_PT_embedding(SidebarPanel, bpy.types.Panel):
             row = column.row(align=True)
             row.operator("surface_features.keep_embedding", icon="CHECKMARK")
             row.operator("surface_features.discard_embedding", icon="TRASH")
-        used = get_preferences(context).embedding_folder
-        column.label(text="In use: see the preferences" if used else "In use: none")
+        used = get_preferences(context).embedding
+        column.label(text={"auto": "In use: the backbone's own", "none": "In use: none"}.get(used, "In use: your own"))
 
 
 class SURFACE_FEATURES_PT_transfer(SidebarPanel, bpy.types.Panel):

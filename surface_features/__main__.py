@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.views,
             options.device,
             getattr(options, "up", "Z"),
-            str(getattr(options, "embedding", "") or ""),
+            getattr(options, "embedding", FeatureSettings.embedding),
         )
     except BadInputError as error:  # the one thing wrong so far is the command line
         parser.error(str(error))
@@ -134,7 +134,10 @@ def train_embedding(options: argparse.Namespace, settings: FeatureSettings) -> i
     _end_progress()
     _warn(context, options.folder)
     print(f"{options.out}: trained on {len(meshes)} meshes, every {HELD_OUT_EVERY}th held out")
-    print(f"distance told wrong by, on the held-out ones: {score.base:.4f} before, {score.embedded:.4f} with it")
+    shipped = f", {score.shipped:.4f} with the backbone's own" if score.shipped is not None else ""
+    print(
+        f"distance told wrong by, on the held-out ones: {score.base:.4f} without, {score.embedded:.4f} with it{shipped}"
+    )
     return 0
 
 
@@ -193,7 +196,10 @@ def _add_settings(command: argparse.ArgumentParser, *, up: bool = True, embeddin
     command.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default=default.device)
     if embedding:
         command.add_argument(
-            "--embedding", type=Path, metavar="MODEL", help="folder written by train-embedding (default: none)"
+            "--embedding",
+            default=default.embedding,
+            metavar="MODEL",
+            help="folder written by train-embedding, none, or auto for the backbone's own (default %(default)s)",
         )
     if up:
         command.add_argument(

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from .geometry.laplacian import factorise, robust_laplacian
 from .geometry.sampling import with_middles
 from .geometry.similarity import Similarity, fit_similarity
+from .geometry.vectors import unit_rows
 from .mesh import Float32, Int32, TriangleMesh
 from .preflight import preflight
 from .progress import JobContext
@@ -58,7 +59,7 @@ class FaceModel:
     def on_body(self, values: NDArray, body: TriangleMesh) -> Float32:
         """(H, D) float32 unit rows at the head, of features (V, D) of the rig template's first human shape."""
         found = np.einsum("hc,hcd->hd", self.tie_bary, values[body.faces[self.tie_face]])
-        return (found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)).astype(np.float32)
+        return unit_rows(found).astype(np.float32)
 
 
 @cache

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .geometry.vectors import unit_rows
 from .mesh import Float32, TriangleMesh
 from .progress import JobContext
 from .settings import FeatureSettings
@@ -47,15 +47,9 @@ def compute_features(
     settings, context = settings or FeatureSettings(), context or JobContext()
     if cache is None:
         return _compute(mesh, settings, context)
-    from .backbones.checkpoint import fingerprint
     from .cache import feature_key
 
-    model = fingerprint(settings.backbone)
-    if settings.embedding:
-        from .embedding.store import embedding_fingerprint
-
-        model += embedding_fingerprint(Path(settings.embedding))
-    key = feature_key(mesh, settings, model, ALGORITHM_VERSION)
+    key = feature_key(mesh, settings, model_fingerprint(settings), ALGORITHM_VERSION)
     stored = cache.get(key, context)
     if stored is not None:
         return Features(stored["values"], stored["confidence"])
@@ -74,7 +68,7 @@ def compute_view_features(
 
     Only these are comparable with the features of a picture's pixels.
     """
-    settings, context = replace(settings or FeatureSettings(), embedding=""), context or JobContext()
+    settings, context = replace(settings or FeatureSettings(), embedding="none"), context or JobContext()
     if cache is None:
         return _compute(mesh, settings, context, as_seen=True)
     from .backbones.checkpoint import fingerprint
@@ -89,9 +83,21 @@ def compute_view_features(
     return features
 
 
+def model_fingerprint(settings: FeatureSettings) -> str:
+    """Hash of the backbone and the embedding that `settings` choose: features of one are not comparable with another's.
+
+    Raises `BackboneError` for what is missing or damaged.
+    """
+    from .backbones.checkpoint import fingerprint
+    from .embedding.store import embedding_fingerprint, find_embedding
+
+    embedding = find_embedding(settings.embedding, settings.backbone)
+    return fingerprint(settings.backbone) + (embedding_fingerprint(embedding) if embedding else "")
+
+
 def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext, *, as_seen: bool = False) -> Features:
     from .backbones import load_backbone
-    from .embedding.store import embed
+    from .embedding.store import append_codes, find_embedding
     from .geometry.coarse import coarsen
     from .lifting import side_by_side
     from .preflight import preflight
@@ -133,13 +139,13 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext,
             span = context.span(0.9, 1.0)
             known = refine(backbone.surface_context, surface, known, span, spot_vertices(looks.spots))
     values = known.values
-    if settings.embedding:
+    embedding = find_embedding(settings.embedding, settings.backbone)
+    if embedding is not None:
         with context.stage("embed"):
-            values = embed(Path(settings.embedding), backbone.fingerprint, values, settings.device)
+            values = append_codes(embedding, backbone.fingerprint, values, settings.device)
     confidence = known.confidence
     if coarse:
-        values = coarse.at(values.T, np.arange(len(proxy.vertices))).T
-        values = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9)
+        values = unit_rows(coarse.at(values.T, np.arange(len(proxy.vertices))).T)
         confidence = confidence[coarse.of_vertex]
     index = checked.proxy_vertex
     return Features(values[index], confidence[index])
@@ -194,7 +200,9 @@ def feature_colours(features: Sequence[Features], backbone: str) -> list[Float32
 
     stored = read_checkpoint(backbone).colour_basis
     basis = np.array(stored, np.float32) if stored else principal_colours(np.concatenate([f.values for f in features]))
-    return [np.clip(f.values @ basis[:, :-1].T + basis[:, -1], 0, 1).astype(np.float32) for f in features]
+    dim = basis.shape[1] - 1  # an embedding's codes follow the channels that the basis is of
+    values = [unit_rows(f.values[:, :dim]) for f in features]
+    return [np.clip(v @ basis[:, :-1].T + basis[:, -1], 0, 1).astype(np.float32) for v in values]
 
 
 def principal_colours(values: Float32) -> Float32:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from .geometry.vectors import unit_rows
 from .mesh import Float32, Int32, TriangleMesh
 from .progress import JobContext
 from .views.cameras import Cameras
@@ -48,8 +49,7 @@ def lift(mesh: TriangleMesh, reading: sparse.csr_array, cells: Float32, otherwis
     if otherwise is not None:
         share = np.clip(weight / SEEN_WEIGHT, 0, 1)[:, None]  # at a detail's rim one look fades into the other
         values = share * values + (1 - share) * otherwise.values
-        values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9)
-        return Lifted(values.astype(np.float32), np.where(seen, confidence, otherwise.confidence))
+        return Lifted(unit_rows(values).astype(np.float32), np.where(seen, confidence, otherwise.confidence))
     return Lifted(smooth_along_surface(mesh, fill_unseen(mesh, values, seen), confidence), confidence)
 
 
@@ -186,7 +186,7 @@ def fill_unseen(mesh: TriangleMesh, values: Float32, seen: np.ndarray) -> Float3
             break
         ring = waiting[reached]
         mean = links[reached] @ (values * known[:, None])
-        values[ring] = mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-9)
+        values[ring] = unit_rows(mean)
         known[ring] = True
         waiting = waiting[~reached]
     if len(waiting):

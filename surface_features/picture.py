@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import BadInputError
+from .geometry.vectors import unit_rows
 from .mesh import Float32
 from .progress import JobContext
 
@@ -117,9 +118,8 @@ def picture_features(picture: SubjectPicture, backbone: Backbone, context: JobCo
         found = _bilinear(cells, (step + 1) / 2 * checkpoint.grid - 0.5 - checkpoint.cell_shift)
         total = found if index == 0 else total + found
         context.report((index + 1) / len(SHIFTS) ** 2, f"Looking at {picture.name}")
-    values = total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-9)
     places = np.stack([x[inside] / mask.shape[1], y[inside] / mask.shape[0]], axis=1)
-    return PixelFeatures(values.astype(np.float32), places.astype(np.float32))
+    return PixelFeatures(unit_rows(total).astype(np.float32), places.astype(np.float32))
 
 
 def _channels(

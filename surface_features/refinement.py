@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .backbones.backbone import has_fast_bfloat16
 from .backbones.surface_context import SurfaceContext, SurfacePoints
 from .geometry.landmarks import place_landmarks
+from .geometry.vectors import unit_rows
 from .lifting import Lifted
 from .mesh import Float32, TriangleMesh
 from .progress import JobContext
@@ -37,8 +38,7 @@ def refine(
     for placement in range(PLACEMENTS):
         span = context.span(placement / PLACEMENTS, (placement + 1) / PLACEMENTS)
         total += _look_from(network, mesh, points, details, placement, span)
-    length = np.linalg.norm(total, axis=1, keepdims=True)
-    return Lifted(total / np.maximum(length, 1e-9), lifted.confidence)
+    return Lifted(unit_rows(total), lifted.confidence)
 
 
 def _look_from(

@@ -18,6 +18,7 @@ from .geometry.closest import closest_points
 from .geometry.laplacian import factorise, robust_laplacian
 from .geometry.sampling import with_middles
 from .geometry.similarity import fit_similarity
+from .geometry.vectors import unit_rows
 from .mesh import Float32, TriangleMesh
 from .preflight import preflight
 from .progress import JobContext
@@ -133,7 +134,7 @@ class _Registration:
         self.say = say
         # Neighbours are sought among vertices, and middles of faces and edges: vertices alone would be too few.
         self.fixed_points = with_middles(fixed.points, fixed.mesh.faces)
-        self.fixed_normals = _unit(with_middles(fixed.mesh.vertex_normals.astype(np.float64), fixed.mesh.faces))
+        self.fixed_normals = unit_rows(with_middles(fixed.mesh.vertex_normals.astype(np.float64), fixed.mesh.faces))
         self.fixed_curvature = with_middles(curvatures(fixed.mesh, CURVATURE_REACH), fixed.mesh.faces)
         self.inner = np.flatnonzero(np.linalg.norm(fixed.points, axis=1) < 0.95)
         self.inner_weight = (robust_laplacian(fixed.mesh)[1].diagonal() / masses.sum())[self.inner]
@@ -177,10 +178,6 @@ class _Registration:
 
         factors = factorise(diags(weight) + stiffness * self.energy + 1e-12 * diags(self.weight))
         return self.laid + factors.solve(weight[:, None] * (goal - self.laid))
-
-
-def _unit(vectors: Float64) -> Float64:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-20)
 
 
 def _trust(gap: Float64, normals: NDArray, others: NDArray) -> Float64:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .errors import BadInputError
 from .features import Features
+from .geometry.vectors import unit_rows
 from .mesh import Float32, TriangleMesh
 from .preflight import preflight
 from .surface_points import SurfacePoints
@@ -31,8 +32,7 @@ NEAR_TIE = 0.02  # below the best centre's cosine, over which a cluster's say fa
 
 def face_features(mesh: TriangleMesh, features: Features) -> Float32:
     """(F, D) unit rows: the mean of each face's corners."""
-    mean = features.values[mesh.faces].mean(axis=1)
-    return mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)
+    return unit_rows(features.values[mesh.faces].mean(axis=1))
 
 
 def cluster_parts(

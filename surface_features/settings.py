@@ -32,14 +32,15 @@ class FeatureSettings(_JsonSettings):
     device: "auto", "cpu", "cuda" or "mps".
     up: the mesh's up axis in the coordinates it is given in; "auto" for Z unless it clearly is another one
         (`upright.find_up`).
-    embedding: folder of a trained surface-aware embedding of the features; empty for the features themselves.
+    embedding: of the features, so that they tell how far apart points lie on the surface: "auto" for the one that comes
+        with the backbone, where one does; "none"; or the folder of a trained one.
     """
 
     backbone: str = "bundled"
     views: int = 24
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     up: Literal["auto", "Z", "Y"] = "auto"
-    embedding: str = ""
+    embedding: str = "auto"
 
     def __post_init__(self) -> None:
         if not 1 <= self.views <= 200:

@@ -17,6 +17,8 @@ import numpy as np
 from scipy.interpolate import BSpline, PchipInterpolator
 from scipy.spatial.transform import Rotation
 
+from surface_features.geometry.vectors import unit_rows
+
 TORSOS = (
     "body_feline_cheetah", "body_feline_housecat", "body_feline_tiger", "body_feline_tiger_2", "body_feline_wolf",
     "body_herbivore_cow", "body_herbivore_giraffe", "body_herbivore_goat", "body_herbivore_llama",
@@ -367,10 +369,8 @@ def _tube(points: np.ndarray, radii: np.ndarray, side: np.ndarray, rings: int, a
     u = np.linspace(0, 1, rings)
     line = PchipInterpolator(knots, points)(u)
     radius = PchipInterpolator(knots, radii)(u) * np.sqrt(np.clip((1 - u) * rings / 1.5, 0.02, 1))[:, None]
-    way = np.gradient(line, axis=0)
-    way /= np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-9)
-    across = side - (way @ side)[:, None] * way
-    across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)
+    way = unit_rows(np.gradient(line, axis=0))
+    across = unit_rows(side - (way @ side)[:, None] * way)
     front = np.cross(across, way)
     angle = 2 * np.pi * np.arange(around) / around
     return (

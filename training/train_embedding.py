@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Train the bundled surface-aware embedding: `python -m training.train_embedding --data DIR --scratch DIR`.
+"""Train the bundled surface-aware embedding: `python -m training.train_embedding --scratch DIR`.
 
-The same training as the extension's *Train Embedding*, on unpaired shapes of every kind that the data engine draws,
-with the bundled backbone's features. Needs no labels; every fifth shape is held out.
+The same training as the extension's *Train Embedding*, with the features of the exported backbone, on shapes of every
+kind that `training.lift_characters` lifted with it. Their labels are not used.
 """
 
 from __future__ import annotations
@@ -11,52 +11,60 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from surface_features.backbones.checkpoint import MODELS
-from surface_features.cache import FeatureCache
-from surface_features.embedding.run import run_training
-from surface_features.mesh import TriangleMesh
+from surface_features.backbones import load_backbone
+from surface_features.backbones.surface_context import SurfaceContext
+from surface_features.embedding.network import EmbeddingConfig
+from surface_features.embedding.samples import ANCHORS, EmbeddingSample
+from surface_features.embedding.store import OWN, save_embedding
+from surface_features.embedding.training import EmbeddingRecipe, EmbeddingTrainer
+from surface_features.geometry.vectors import unit_rows
 from surface_features.progress import JobContext
-from surface_features.settings import FeatureSettings
 
-from .render_shards import CharacterSource
+from .train_surface import Characters, SurfaceRecipe, correct
 
-FIRST_SEED = 700_000  # apart from the backbone's shapes and the surface network's
-CACHE_BYTES = 4 << 30
+HELD_OUT = 50
+EVERY_STEPS = 1000
 
 
-def draw_meshes(source: CharacterSource, each: int) -> list[TriangleMesh]:
-    """`each` shapes of every kind there is data for, kinds taking turns."""
-    kinds = [kind for kind in CharacterSource.KINDS if source.has(kind)]
-    meshes = []
-    for number in range(each):
-        for kind in kinds:
-            drawn = source.sample(kind, np.random.default_rng([FIRST_SEED + number, 0]))
-            meshes.append(TriangleMesh(drawn.vertices, drawn.faces, f"{kind} {number}"))
-    return meshes
+@torch.no_grad()
+def sample_character(characters: Characters, file: Path, network: SurfaceContext | None) -> EmbeddingSample:
+    """A lifted character's landmarks, with their features corrected by `network`, where the backbone has one."""
+    example, distances = characters.draw_landmarks(file, network.config if network else SurfaceRecipe().config)
+    features = correct(network, [example])[0][0] if network else example.points[0]
+    apart = distances[:ANCHORS].numpy()
+    largest = float(apart[np.isfinite(apart)].max())
+    anchors = np.arange(len(apart), dtype=np.int32)
+    return EmbeddingSample(file.stem, unit_rows(features.numpy()), anchors, apart / max(largest, 1e-9))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the bundled surface-aware embedding.")
-    parser.add_argument("--data", type=Path, required=True, help="see training/README.md")
-    parser.add_argument("--scratch", type=Path, required=True)
-    parser.add_argument("--backbone", default="bundled")
-    parser.add_argument("--each", type=int, default=12, help="shapes of every kind")
-    parser.add_argument("--steps", type=int, default=5000)
-    parser.add_argument("--out", type=Path, default=MODELS / "bundled_embedding")
+    parser.add_argument("--scratch", type=Path, required=True, help="where training.lift_characters wrote `lifted`")
+    parser.add_argument("--backbone", default="bundled", help="the exported one that lifted them")
+    parser.add_argument("--shapes", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--out", type=Path, help="default: the backbone's own folder")
     options = parser.parse_args()
-    meshes = draw_meshes(CharacterSource(options.data, options.scratch / "rigs"), options.each)
-    told = [-1]
+    backbone = load_backbone(options.backbone, "cpu")
+    characters = Characters(options.scratch / "lifted")
+    rng = np.random.default_rng(0)
+    training = rng.permutation(np.array(characters.training))[: options.shapes]
+    held_out = rng.permutation(np.array(characters.held_out))[:HELD_OUT]
+    network = backbone.surface_context
+    learnt, tested = ([sample_character(characters, file, network) for file in part] for part in (training, held_out))
+    config = EmbeddingConfig.for_features(learnt[0].features.shape[1])
+    trainer = EmbeddingTrainer(config, EmbeddingRecipe(steps=options.steps))
 
     def tell(fraction: float, message: str) -> None:
-        if int(fraction * 20) > told[0]:
-            told[0] = int(fraction * 20)
+        if trainer.steps % EVERY_STEPS == 0:
             print(f"{fraction:4.0%}  {message}", flush=True)
 
-    cache = FeatureCache(options.scratch / "features", CACHE_BYTES)
-    settings = FeatureSettings(backbone=options.backbone)
-    score = run_training(meshes, settings, options.out, options.steps, JobContext(tell), cache)
-    print(f"{options.out}: {len(meshes)} shapes, distance told wrong by {score.base:.4f} → {score.embedded:.4f}")
+    score = trainer.train(learnt, tested, JobContext(tell))
+    out = options.out or backbone.checkpoint.folder / OWN
+    save_embedding(out, trainer.average, backbone.fingerprint, score, [f"{len(training)} characters, drawn"])
+    print(f"{out}: {len(training)} shapes, distances told wrong by {score.base:.4f} → {score.embedded:.4f}")
 
 
 if __name__ == "__main__":

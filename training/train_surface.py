@@ -101,24 +101,47 @@ class Characters:
         if augment:
             positions, normals = _turn(positions, normals, rng)
         described = (features, whole["confidence"].float(), positions, normals)
+        landmarks = self._choose_landmarks(whole, recipe.config, rng, augment=augment)
+        known = whole["known"]
+        drawn = rng.choice(len(known), recipe.points, replace=len(known) < recipe.points)
+        return _show(whole, described, landmarks, known[torch.from_numpy(drawn).to(self.device)])
+
+    def draw_landmarks(self, file: Path, config: SurfaceContextConfig) -> tuple[Example, torch.Tensor]:
+        """All L landmarks of a character as the points, and (E, L) how far the evenly spread ones lie from all.
+
+        Distances are over √area; evenly spread ones come first, the farthest before the others.
+        """
+        whole = self._read.get(file) or self._load(file)
+        described = tuple(whole[name].float() for name in ("features", "confidence", "positions", "normals"))
+        landmarks = self._choose_landmarks(whole, config, np.random.default_rng(0), augment=False)
+        every = torch.arange(len(whole["distances"]), device=self.device)
+        return _show(whole, described, landmarks, every), whole["distances"][: int(whole["evenly"])].float()
+
+    def _choose_landmarks(
+        self, whole: dict[str, torch.Tensor], config: SurfaceContextConfig, rng: np.random.Generator, *, augment: bool
+    ) -> torch.Tensor:
+        """int64 of those that the network sees: evenly spread ones, then those on details."""
         count, evenly = len(whole["distances"]), int(whole["evenly"])
         even, finer = np.arange(evenly), np.arange(evenly, count)
         chosen = np.append(
-            _choose(even, recipe.config.landmarks, rng, augment=augment),
-            _choose(finer if len(finer) else even, recipe.config.detail_landmarks, rng, augment=augment),
+            _choose(even, config.landmarks, rng, augment=augment),
+            _choose(finer if len(finer) else even, config.detail_landmarks, rng, augment=augment),
         )
-        known = whole["known"]
-        drawn = rng.choice(len(known), recipe.points, replace=len(known) < recipe.points)
-        rows = known[torch.from_numpy(drawn).to(self.device)]
-        landmarks = torch.from_numpy(chosen).to(self.device)
-        distances = whole["distances"][:, landmarks].float()
-        return Example(
-            tuple(part[landmarks] for part in described),
-            distances[landmarks],
-            tuple(part[rows] for part in described),
-            distances[whole["nearest"].long()[rows]].argmin(dim=1),
-            whole["labels"][rows].long(),
-        )
+        return torch.from_numpy(chosen).to(self.device)
+
+
+def _show(
+    whole: dict[str, torch.Tensor], described: tuple[torch.Tensor, ...], landmarks: torch.Tensor, rows: torch.Tensor
+) -> Example:
+    """Some landmarks and points of a character. described: features, confidence, positions and normals of all."""
+    distances = whole["distances"][:, landmarks].float()
+    return Example(
+        tuple(part[landmarks] for part in described),
+        distances[landmarks],
+        tuple(part[rows] for part in described),
+        distances[whole["nearest"].long()[rows]].argmin(dim=1),
+        whole["labels"][rows].long(),
+    )
 
 
 def _choose(landmarks: np.ndarray, wanted: int, rng: np.random.Generator, *, augment: bool) -> np.ndarray:
@@ -244,19 +267,9 @@ class SurfaceTrainer:
 
     def correct(self, examples: list[Example]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """(B, N, D) corrected features, (B, N) labels and (B, N, D) features as they were seen."""
-
-        def batch(name: str) -> torch.Tensor:
-            return torch.stack([getattr(example, name) for example in examples])
-
-        def described(name: str) -> SurfacePoints:
-            columns = zip(*(getattr(example, name) for example in examples), strict=True)
-            return SurfacePoints(*(torch.stack(column) for column in columns))
-
-        landmarks, points, distances = described("landmarks"), described("points"), batch("distances")
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            context = self.network.look_around(landmarks, distances)
-            found = self.network.read_points(context, distances, points, batch("nearest"))
-        return found.float(), batch("labels"), self.network.average(points.features)
+        found, points = correct(self.network, examples)
+        labels = torch.stack([example.labels for example in examples])
+        return found, labels, self.network.average(points.features)
 
     def rate(self, progress: float) -> float:
         """Linear warm-up under a cosine to 1 %."""
@@ -307,6 +320,23 @@ class SurfaceTrainer:
         self.sideways.data.copy_(state["sideways"])
         self.optimisers.restore(state["optimisers"])
         self.seconds, self.steps = state["seconds"], state["steps"]
+
+
+def correct(network: SurfaceContext, examples: Sequence[Example]) -> tuple[torch.Tensor, SurfacePoints]:
+    """(B, N, D) what the network says of the examples' points, and those points as one batch."""
+
+    def batch(name: str) -> torch.Tensor:
+        return torch.stack([getattr(example, name) for example in examples])
+
+    def described(name: str) -> SurfacePoints:
+        columns = zip(*(getattr(example, name) for example in examples), strict=True)
+        return SurfacePoints(*(torch.stack(column) for column in columns))
+
+    landmarks, points, distances = described("landmarks"), described("points"), batch("distances")
+    with torch.autocast(distances.device.type, dtype=torch.bfloat16):
+        context = network.look_around(landmarks, distances)
+        found = network.read_points(context, distances, points, batch("nearest"))
+    return found.float(), points
 
 
 def grow(stored: dict[str, torch.Tensor], network: SurfaceContext) -> dict[str, torch.Tensor]:

@@ -16,8 +16,8 @@ from ..progress import JobContext
 from ..settings import FeatureSettings
 from .network import EmbeddingConfig
 from .samples import EmbeddingSample, sample_mesh
-from .store import save_embedding
-from .training import EmbeddingRecipe, EmbeddingScore, EmbeddingTrainer
+from .store import embed, find_embedding, save_embedding
+from .training import EmbeddingRecipe, EmbeddingScore, EmbeddingTrainer, distance_error
 
 HELD_OUT_EVERY = 5
 
@@ -41,7 +41,7 @@ def run_training(
         )
     if steps < 1:
         raise BadInputError(f"Steps must be at least 1, not {steps}.", fault="bad_setting")
-    settings = replace(settings, embedding="")
+    settings = replace(settings, embedding="none")
     samples = _sample_all(meshes, settings, context.span(0.0, 0.4), cache)
     held_out, training = samples[::HELD_OUT_EVERY], [s for i, s in enumerate(samples) if i % HELD_OUT_EVERY]
     backbone = load_backbone(settings.backbone, settings.device)
@@ -49,6 +49,11 @@ def run_training(
     trainer = EmbeddingTrainer(config, EmbeddingRecipe(steps=steps), device=str(backbone.device))
     with context.stage("train"):
         score = trainer.train(training, held_out, context.span(0.4, 1.0))
+    own = find_embedding("auto", settings.backbone)
+    if own is not None:
+        codes = [embed(own, backbone.fingerprint, sample.features, settings.device) for sample in held_out]
+        errors = [distance_error(sample, code) for sample, code in zip(held_out, codes, strict=True)]
+        score = replace(score, shipped=sum(errors) / len(errors))
     save_embedding(folder, trainer.average, backbone.fingerprint, score, [mesh.name for mesh in meshes])
     return score
 

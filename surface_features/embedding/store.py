@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A trained embedding as a folder: `embedding.safetensors`, and `embedding.json` with what it was trained on."""
+"""A trained embedding as a folder: `embedding.safetensors`, and `embedding.json` with what it was trained on.
+
+A backbone's own one lies in the folder `embedding` of its checkpoint.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,19 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from ..backbones.backbone import choose_device
+from ..backbones.checkpoint import find_checkpoint
 from ..errors import BackboneError
 from ..mesh import Float32
 from .network import EmbeddingConfig, SurfaceAwareEmbedding
 from .training import EmbeddingScore
 
-FORMAT = 1
+FORMAT = 2
+OWN = "embedding"  # folder in a backbone's checkpoint
+CODE_SHARE = 0.15  # of the squared length of features with codes, that is: of their cosines
 WEIGHTS, PROMISES = "embedding.safetensors", "embedding.json"
 
 
@@ -30,11 +37,12 @@ def save_embedding(
     score: EmbeddingScore,
     meshes: Sequence[str],
 ) -> None:
-    """Write the folder. backbone_fingerprint: of the backbone whose features it was trained on."""
+    """Write the folder, with the encoder in half precision. backbone_fingerprint: of the backbone it was trained on."""
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    state = network.encoder.state_dict()
+    tensors = {name: value.detach().cpu().half().contiguous() for name, value in state.items()}
     partial = folder / f".{WEIGHTS}.partial"
     save_file(tensors, partial)
     partial.replace(folder / WEIGHTS)
@@ -56,6 +64,28 @@ def embedding_fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def find_embedding(wanted: str, backbone: str) -> Path | None:
+    """The folder of the embedding that `FeatureSettings.embedding` asks for; None for the features alone.
+
+    Raises `BackboneError` where the backbone is missing.
+    """
+    if wanted != "auto":
+        return None if wanted in ("", "none") else Path(wanted)
+    own = find_checkpoint(backbone) / OWN
+    return own if (own / PROMISES).exists() else None
+
+
+def append_codes(folder: Path, backbone_fingerprint: str, values: Float32, device: str) -> Float32:
+    """(V, D) unit features → (V, D + C) float32 unit rows: features, then codes, which weigh `CODE_SHARE` in cosines.
+
+    Codes tell how far apart points lie, and one leg from its like; within a neighbourhood the features are more exact.
+    Raises what `embed` raises.
+    """
+    codes = embed(folder, backbone_fingerprint, values, device)
+    shares = np.sqrt(np.array([1 - CODE_SHARE, CODE_SHARE], np.float32))
+    return np.hstack([shares[0] * values, shares[1] * codes])
+
+
 def embed(folder: Path, backbone_fingerprint: str, values: Float32, device: str) -> Float32:
     """(V, D) unit features → (V, C) float32 unit codes.
 
@@ -64,7 +94,8 @@ def embed(folder: Path, backbone_fingerprint: str, values: Float32, device: str)
     network, promises = _load(folder, embedding_fingerprint(folder))
     if promises["backbone"] != backbone_fingerprint:
         raise BackboneError(
-            f"Embedding {folder} was trained for another backbone: choose that backbone, or train the embedding again."
+            f"Embedding {folder} was trained for another backbone: choose that one, set the embedding to automatic or "
+            "train it again."
         )
     place = choose_device(device)
     network = network.to(place)
@@ -81,7 +112,8 @@ def _load(folder: Path, content: str) -> tuple[SurfaceAwareEmbedding, dict[str, 
     try:
         promises = json.loads(_read(folder / PROMISES))
         network = SurfaceAwareEmbedding(EmbeddingConfig(tuple(promises["widths"])))
-        network.load_state_dict(load_file(folder / WEIGHTS))
+        stored = load_file(folder / WEIGHTS)
+        network.encoder.load_state_dict({name: value.float() for name, value in stored.items()})
         return network.eval(), promises
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..mesh import TriangleMesh
+from .vectors import unit_rows
 
 Float64 = NDArray[np.float64]
 
@@ -23,16 +24,12 @@ def turns_between(positions: NDArray, normals: NDArray, mesh: TriangleMesh) -> F
     there = positions[end].astype(np.float64) - positions[start]
     here = mesh.vertices[end].astype(np.float64) - mesh.vertices[start]
     total = np.zeros((count, 9))
-    outer = np.einsum("ni,nj->nij", _unit(here), _unit(there)).reshape(-1, 9)
+    outer = np.einsum("ni,nj->nij", unit_rows(here), unit_rows(there)).reshape(-1, 9)
     for column in range(9):
         total[:, column] = np.bincount(start, outer[:, column], count)
     number = np.bincount(start, minlength=count)
-    upright = np.einsum("ni,nj->nij", mesh.vertex_normals, _unit(np.asarray(normals, np.float64)))
+    upright = np.einsum("ni,nj->nij", mesh.vertex_normals, unit_rows(np.asarray(normals, np.float64)))
     u, _, vt = np.linalg.svd(total.reshape(-1, 3, 3) + (number[:, None, None] + 1e-6) * upright)
     sign = np.ones((count, 3))
     sign[:, 2] = np.sign(np.linalg.det(u @ vt))
     return (u * sign[:, None, :]) @ vt
-
-
-def _unit(vectors: NDArray) -> Float64:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-20)

@@ -123,9 +123,6 @@ def _all_features(request: JobRequest, context: JobContext) -> tuple[list[Triang
 
 
 def _fingerprint(request: JobRequest) -> str:
-    from ..backbones.checkpoint import fingerprint
-    from ..embedding.store import embedding_fingerprint
+    from ..features import model_fingerprint
 
-    settings = FeatureSettings.from_json(dict(request.params.get("feature_settings", {})))
-    model = fingerprint(settings.backbone)
-    return model + embedding_fingerprint(Path(settings.embedding)) if settings.embedding else model
+    return model_fingerprint(FeatureSettings.from_json(dict(request.params.get("feature_settings", {}))))

@@ -201,15 +201,9 @@ class Transfer:
         return model
 
     def _fingerprint(self) -> str:
-        from ..backbones.checkpoint import fingerprint
+        from ..features import model_fingerprint
 
-        settings = self._settings
-        mark = fingerprint(settings.backbone)
-        if settings.embedding:
-            from ..embedding.store import embedding_fingerprint
-
-            mark += embedding_fingerprint(Path(settings.embedding))
-        return mark
+        return model_fingerprint(self._settings)
 
 
 class _Memory:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..correspondence import Correspondence
 from ..geometry.closest import closest_points
+from ..geometry.vectors import unit_rows
 from ..mesh import Float32, TriangleMesh
 from ..surface_points import SurfacePoints, carry_points
 from .layout import Layout, inset_samples
@@ -133,7 +134,7 @@ def _mix(corners: NDArray, bary: Float32, kind: str) -> NDArray:
 
 def _as_kind(values: NDArray, kind: str, dtype: np.dtype) -> NDArray:
     if kind == UNIT:
-        values = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+        values = unit_rows(values)
     return values.astype(dtype)
 
 

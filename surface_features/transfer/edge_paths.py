@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..correspondence import Correspondence
+from ..geometry.vectors import unit_rows
 from ..preflight import preflight
 from .layout import Layout
 
@@ -190,5 +191,4 @@ def _most_alike_edges(source: Layout, values: Float64, target: Layout, onto_sour
 
 
 def _directions(edges: Float64) -> Float64:
-    way = edges[:, 1] - edges[:, 0]
-    return way / np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-20)
+    return unit_rows(edges[:, 1] - edges[:, 0])

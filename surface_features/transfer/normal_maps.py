@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..geometry.vectors import unit_rows
 from ..mesh import Float32, Int32
 
 FLAT = (0.5, 0.5, 1.0)
@@ -20,8 +21,8 @@ def face_tangents(corners: Float32, corner_uv: Float32) -> tuple[Float32, Float3
     d, e = (corner_uv[:, i] - corner_uv[:, 0] for i in (1, 2))
     determinant = d[:, 0] * e[:, 1] - d[:, 1] * e[:, 0]
     tangent = (edge * e[:, 1:] - other * d[:, 1:]) * np.sign(determinant)[:, None]
-    tangent = _unit(tangent)
-    normal = _unit(np.cross(edge, other))
+    tangent = unit_rows(tangent)
+    normal = unit_rows(np.cross(edge, other))
     return tangent, np.cross(normal, tangent) * np.sign(determinant)[:, None]
 
 
@@ -74,8 +75,8 @@ def reexpress(
 
 def _frames(corners: Float32) -> Float32:
     """(F, 2, 3) two unit vectors in each face's plane: along its first side, and left of it seen from outside."""
-    side = _unit(corners[:, 1] - corners[:, 0])
-    normal = _unit(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
+    side = unit_rows(corners[:, 1] - corners[:, 0])
+    normal = unit_rows(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
     return np.stack([side, np.cross(normal, side)], axis=1)
 
 
@@ -83,8 +84,3 @@ def _flat_edges(corners: Float32, frames: Float32) -> Float32:
     """(F, 2, 2) the two sides from the first corner as columns, in the face's frame."""
     edges = np.stack([corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]], axis=1)
     return np.einsum("fad,fed->fae", frames, edges)
-
-
-def _unit(vectors: Float32) -> Float32:
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,10 +13,16 @@ import torch
 from surface_features.__main__ import main
 from surface_features.embedding.network import EmbeddingConfig, SurfaceAwareEmbedding, geodesic_loss
 from surface_features.embedding.samples import EmbeddingSample, sample_mesh
-from surface_features.embedding.store import embed, embedding_fingerprint, save_embedding
+from surface_features.embedding.store import (
+    CODE_SHARE,
+    embed,
+    embedding_fingerprint,
+    find_embedding,
+    save_embedding,
+)
 from surface_features.embedding.training import EmbeddingRecipe, EmbeddingScore, EmbeddingTrainer, spread_rows
 from surface_features.errors import BackboneError, BadInputError, JobCancelled
-from surface_features.features import Features, compute_features
+from surface_features.features import Features, compute_features, feature_colours, model_fingerprint
 from surface_features.progress import JobContext
 from surface_features.settings import FeatureSettings
 
@@ -143,8 +150,42 @@ def test_the_command_trains_and_the_result_is_used(tmp_path, capsys):
     assert main(["train-embedding", str(meshes), "--out", str(out), "--steps", "30", *backbone]) == 0
     assert "held-out" in capsys.readouterr().out
     assert json.loads((out / "embedding.json").read_text())["meshes"] == ["0", "1", "2"]
-    settings = FeatureSettings(str(tmp_path / "backbone"), 4, "cpu", embedding=str(out))
-    assert compute_features(icosphere(2), settings).values.shape == (162, 64)
+    settings = FeatureSettings(str(tmp_path / "backbone"), 4, "cpu")
+    alone = compute_features(icosphere(2), settings).values
+    with_codes = compute_features(icosphere(2), replace(settings, embedding=str(out))).values
+    assert with_codes.shape == (162, alone.shape[1] + 64)
+    assert np.allclose(np.linalg.norm(with_codes, axis=1), 1, atol=1e-3)
+    assert np.allclose(with_codes[:, : alone.shape[1]], np.sqrt(1 - CODE_SHARE) * alone, atol=1e-5)
+
+
+def test_a_backbones_own_embedding_is_used_unless_another_or_none_is_asked_for(tmp_path, capsys):
+    save_tiny("vit", tmp_path / "backbone")
+    settings = FeatureSettings(str(tmp_path / "backbone"), 4, "cpu")
+    assert find_embedding("auto", settings.backbone) is None
+    before = model_fingerprint(settings)
+    alone = compute_features(icosphere(2), settings)
+    for index, mesh in enumerate((icosphere(2), box(subdivisions=2))):
+        write_obj(tmp_path / f"{index}.obj", mesh)
+    command = ["train-embedding", str(tmp_path), "--steps", "5", "--backbone", settings.backbone, "--views", "4"]
+    assert main([*command, "--out", str(tmp_path / "backbone" / "embedding")]) == 0
+    assert "backbone's own" not in capsys.readouterr().out
+    assert model_fingerprint(settings).startswith(before)
+    assert model_fingerprint(settings) != before
+    assert model_fingerprint(replace(settings, embedding="none")) == before
+    own = compute_features(icosphere(2), settings)
+    assert own.values.shape[1] == alone.values.shape[1] + 64
+    assert np.allclose(compute_features(icosphere(2), replace(settings, embedding="none")).values, alone.values)
+    assert main([*command, "--out", str(tmp_path / "other")]) == 0
+    assert "backbone's own" in capsys.readouterr().out
+
+
+def test_colours_stay_those_of_the_features():
+    rng = np.random.default_rng(0)
+    values = unit(rng.normal(size=(30, 64)))
+    codes = unit(rng.normal(size=(30, 64)))
+    both = np.hstack([np.sqrt(1 - CODE_SHARE) * values, np.sqrt(CODE_SHARE) * codes]).astype(np.float32)
+    plain, with_codes = feature_colours([Features(values, np.ones(30)), Features(both, np.ones(30))], "bundled")
+    assert np.allclose(plain, with_codes, atol=1e-5)
 
 
 def test_the_command_says_what_is_missing(tmp_path, capsys):

@@ -27,6 +27,7 @@ from training.render_shards import CharacterSource, render_character
 from training.rigs import FINGERS, SETS, animal_regions, human_regions, label_rig
 from training.template import Template, build_template
 from training.train_backbone import Recipe, ShardPool, Trainer
+from training.train_embedding import sample_character
 from training.train_surface import Characters, SurfaceRecipe, SurfaceTrainer, average, grow
 
 from .engine_helpers import PROJECT
@@ -259,6 +260,14 @@ def test_the_network_over_the_surface_learns_sides(tmp_path, template, family, a
     again.load(tmp_path / "surface.pt")
     assert again.steps == 12
     assert torch.equal(again.sideways, trainer.sideways)
+    sample = sample_character(characters, characters.training[0], trainer.network)
+    assert sample.features.shape == (count, recipe.config.dim)
+    assert np.allclose(np.linalg.norm(sample.features, axis=1), 1, atol=1e-3)
+    assert (sample.distances.shape, sample.distances.max()) == ((48, count), 1)
+    assert sample_character(characters, characters.training[0], None).features.shape == (
+        count,
+        recipe.config.dim * levels,
+    )
     characters.draw_often({"animals": 3})
     assert len(characters.training) == 9
 

@@ -14,7 +14,7 @@ from .scenes import add_target, hero, select, stout
 @pytest.fixture(autouse=True)
 def own_embeddings(preferences, extension):
     yield
-    preferences.embedding_folder = ""
+    preferences.embedding, preferences.embedding_folder = "auto", ""
     bpy.ops.surface_features.discard_embedding()
 
 
@@ -22,8 +22,9 @@ def test_it_trains_on_the_selected_meshes_and_is_used_when_kept(preferences, cap
     select(add_target("First", hero()), add_target("Second", stout()))
     assert bpy.ops.surface_features.train_embedding(steps=40) == {"FINISHED"}
     assert "held-out" in capfd.readouterr().out
-    assert preferences.embedding_folder == ""
+    assert preferences.embedding == "auto"
     assert bpy.ops.surface_features.keep_embedding() == {"FINISHED"}
+    assert preferences.embedding == "FOLDER"
     assert (Path(preferences.embedding_folder) / "embedding.safetensors").is_file()
     assert bpy.ops.surface_features.compute_features() == {"FINISHED"}
     with pytest.raises(RuntimeError, match="Train Embedding first"):
