@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import save_file
 
 from surface_features.backbones.checkpoint import MODELS
+from surface_features.embedding.store import OWN
 from surface_features.features import principal_colours
 
 from .render_shards import DETAIL_ZOOM, GRID, IMAGE_SIZE
@@ -91,6 +92,7 @@ def main() -> None:
     parser.add_argument("--surface", nargs="+", type=Path, metavar="FILE", help="runs (default SCRATCH/surface.pt)")
     options = parser.parse_args()
     shutil.copytree(backbone_of(options.scratch), options.out, dirs_exist_ok=True)
+    shutil.rmtree(options.out / OWN, ignore_errors=True)  # of another backbone now: see training.train_embedding
     add_surface_context(options.surface or [options.scratch / "surface.pt"], options.out)
     for file in options.out.iterdir():
         file.chmod(0o644)
