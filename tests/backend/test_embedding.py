@@ -11,10 +11,12 @@ import pytest
 import torch
 
 from surface_features.__main__ import main
+from surface_features.backbones.checkpoint import fingerprint
 from surface_features.embedding.network import EmbeddingConfig, SurfaceAwareEmbedding, geodesic_loss
 from surface_features.embedding.samples import EmbeddingSample, sample_mesh
 from surface_features.embedding.store import (
     CODE_SHARE,
+    append_codes,
     embed,
     embedding_fingerprint,
     find_embedding,
@@ -177,6 +179,13 @@ def test_a_backbones_own_embedding_is_used_unless_another_or_none_is_asked_for(t
     assert np.allclose(compute_features(icosphere(2), replace(settings, embedding="none")).values, alone.values)
     assert main([*command, "--out", str(tmp_path / "other")]) == 0
     assert "backbone's own" in capsys.readouterr().out
+
+
+def test_the_bundled_embedding_belongs_to_the_bundled_backbone():
+    own = find_embedding("auto", "bundled")
+    assert own is not None
+    values = unit(np.random.default_rng(0).normal(size=(5, 64)))
+    assert append_codes(own, fingerprint("bundled"), values, "cpu").shape == (5, 128)
 
 
 def test_colours_stay_those_of_the_features():
