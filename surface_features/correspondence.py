@@ -158,11 +158,34 @@ def _refine_on_faces(
     """The most alike point of the faces around `vertex` (V,): face (V,), bary (V, 3), cosine (V,)."""
     import torch
 
-    corners, slots = corners_around(target.faces, len(target.vertices))
-    count = slots[vertex + 1] - slots[vertex]
+    around = corners_around(target.faces, len(target.vertices))
     goals = torch.from_numpy(target_values)
     sides = _squared_sides(target.faces, goals)
-    apart = torch.from_numpy(values) - goals[torch.from_numpy(vertex)]
+    parts = [
+        _refine_some(torch.from_numpy(values[first : first + CHUNK]), target.faces, goals, sides, around, part)
+        for first, part in ((first, vertex[first : first + CHUNK]) for first in range(0, len(vertex), CHUNK))
+    ]
+    face, bary, gap = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return face, bary, 1 - gap / 2
+
+
+def _refine_some(
+    values: torch.Tensor,
+    faces: Int32,
+    goals: torch.Tensor,
+    sides: np.ndarray,
+    around: tuple[np.ndarray, np.ndarray],
+    vertex: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`_refine_on_faces` of few enough to stay in the processor's cache; the last is the squared distance.
+
+    goals: (Vt, D) features of the faces' vertices. sides: `_squared_sides`. around: `corners_around`.
+    """
+    import torch
+
+    corners, slots = around
+    count = slots[vertex + 1] - slots[vertex]
+    apart = values - goals[torch.from_numpy(vertex)]
     start = (apart * apart).sum(dim=1).numpy()
     best = np.full(len(values), np.inf)
     face, bary = np.zeros(len(values), np.int64), np.zeros((len(values), 3))
@@ -170,7 +193,7 @@ def _refine_on_faces(
         rows = np.flatnonzero(count > turn)
         own, corner = np.divmod(corners[slots[vertex[rows]] + turn], 3)
         order = (corner[:, None] + np.arange(3)) % 3  # the vertex itself, then the other two
-        ring = target.faces[own[:, None], order]
+        ring = faces[own[:, None], order]
         far = apart if len(rows) == len(apart) else apart[torch.from_numpy(rows)]
         a, b, c = (goals[torch.from_numpy(column)] for column in ring.T)
         towards = ((far * (other - a)).sum(dim=1).numpy() for other in (b, c))
@@ -179,7 +202,7 @@ def _refine_on_faces(
         kept = rows[better]
         best[kept], face[kept] = gap[better], own[better]
         bary[kept[:, None], order[better]] = weights[better]
-    return face, bary, 1 - best / 2
+    return face, bary, best
 
 
 def _squared_sides(faces: Int32, values: torch.Tensor) -> np.ndarray:
@@ -187,9 +210,9 @@ def _squared_sides(faces: Int32, values: torch.Tensor) -> np.ndarray:
     import torch
 
     result = np.empty((len(faces), 3), np.float32)
-    for first in range(0, len(faces), CHUNK * 16):
-        corners = values[torch.from_numpy(faces[first : first + CHUNK * 16].astype(np.int64))]
-        result[first : first + CHUNK * 16] = ((corners.roll(-1, dims=1) - corners) ** 2).sum(dim=2).numpy()
+    for first in range(0, len(faces), CHUNK):
+        corners = values[torch.from_numpy(faces[first : first + CHUNK].astype(np.int64))]
+        result[first : first + CHUNK] = ((corners.roll(-1, dims=1) - corners) ** 2).sum(dim=2).numpy()
     return result
 
 
