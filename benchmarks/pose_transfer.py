@@ -27,6 +27,7 @@ from surface_features.cache import FeatureCache
 from surface_features.correspondence import Correspondence, match_surfaces
 from surface_features.features import Features, compute_features
 from surface_features.geometry.closest import closest_points
+from surface_features.geometry.vectors import unit_rows
 from surface_features.mesh import TriangleMesh
 from surface_features.transfer.jacobians import PoseTransfer
 from surface_features.transfer.pose_fit import PoseFitter
@@ -83,9 +84,8 @@ def make_pair(model: HumanModel, number: int) -> Pair:
 def make_skeleton(model: HumanModel, person: Person) -> Skeleton:
     heads, tails = to_z_up(person.heads), to_z_up(person.tails)
     count = len(model.bones)
-    along = (tails - heads) / np.linalg.norm(tails - heads, axis=1, keepdims=True)
-    side = np.cross(along, [1.0, 0.1, 0.2])
-    side /= np.linalg.norm(side, axis=1, keepdims=True)
+    along = unit_rows(tails - heads)
+    side = unit_rows(np.cross(along, [1.0, 0.1, 0.2]))
     axes = np.stack([side, along, np.cross(side, along)], axis=2).astype(float)
     free = np.tile([-np.inf, np.inf], (count, 3, 1))
     weights = model.weights[: model.body_vertex_count]

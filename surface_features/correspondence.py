@@ -161,10 +161,10 @@ def _refine_on_faces(
     around = corners_around(target.faces, len(target.vertices))
     goals = torch.from_numpy(target_values)
     sides = _squared_sides(target.faces, goals)
-    parts = [
-        _refine_some(torch.from_numpy(values[first : first + CHUNK]), target.faces, goals, sides, around, part)
-        for first, part in ((first, vertex[first : first + CHUNK]) for first in range(0, len(vertex), CHUNK))
-    ]
+    parts = []
+    for first in range(0, len(vertex), CHUNK):
+        rows = slice(first, first + CHUNK)
+        parts.append(_refine_some(torch.from_numpy(values[rows]), target.faces, goals, sides, around, vertex[rows]))
     face, bary, gap = (np.concatenate(column) for column in zip(*parts, strict=True))
     return face, bary, 1 - gap / 2
 

@@ -44,18 +44,7 @@ def compute_features(
     Invariant to vertex order, position and scale; pictures are taken of a cleaned proxy (`preflight`).
     Raises `BadInputError` for meshes that have no surface, `BackboneError` for a missing or damaged backbone.
     """
-    settings, context = settings or FeatureSettings(), context or JobContext()
-    if cache is None:
-        return _compute(mesh, settings, context)
-    from .cache import feature_key
-
-    key = feature_key(mesh, settings, model_fingerprint(settings), ALGORITHM_VERSION)
-    stored = cache.get(key, context)
-    if stored is not None:
-        return Features(stored["values"], stored["confidence"])
-    features = _compute(mesh, settings, context)
-    cache.put(key, {"values": features.values, "confidence": features.confidence}, context)
-    return features
+    return _find_or_compute(mesh, settings or FeatureSettings(), context or JobContext(), cache, as_seen=False)
 
 
 def compute_view_features(
@@ -68,19 +57,8 @@ def compute_view_features(
 
     Only these are comparable with the features of a picture's pixels.
     """
-    settings, context = replace(settings or FeatureSettings(), embedding="none"), context or JobContext()
-    if cache is None:
-        return _compute(mesh, settings, context, as_seen=True)
-    from .backbones.checkpoint import fingerprint
-    from .cache import feature_key
-
-    key = feature_key(mesh, settings, f"as seen {fingerprint(settings.backbone)}", ALGORITHM_VERSION)
-    stored = cache.get(key, context)
-    if stored is not None:
-        return Features(stored["values"], stored["confidence"])
-    features = _compute(mesh, settings, context, as_seen=True)
-    cache.put(key, {"values": features.values, "confidence": features.confidence}, context)
-    return features
+    settings = replace(settings or FeatureSettings(), embedding="none")
+    return _find_or_compute(mesh, settings, context or JobContext(), cache, as_seen=True)
 
 
 def model_fingerprint(settings: FeatureSettings) -> str:
@@ -95,7 +73,24 @@ def model_fingerprint(settings: FeatureSettings) -> str:
     return fingerprint(settings.backbone) + (embedding_fingerprint(embedding) if embedding else "")
 
 
-def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext, *, as_seen: bool = False) -> Features:
+def _find_or_compute(
+    mesh: TriangleMesh, settings: FeatureSettings, context: JobContext, cache: FeatureCache | None, *, as_seen: bool
+) -> Features:
+    if cache is None:
+        return _compute(mesh, settings, context, as_seen=as_seen)
+    from .cache import feature_key
+
+    model = model_fingerprint(settings)
+    key = feature_key(mesh, settings, f"as seen {model}" if as_seen else model, ALGORITHM_VERSION)
+    stored = cache.get(key, context)
+    if stored is not None:
+        return Features(stored["values"], stored["confidence"])
+    features = _compute(mesh, settings, context, as_seen=as_seen)
+    cache.put(key, {"values": features.values, "confidence": features.confidence}, context)
+    return features
+
+
+def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext, *, as_seen: bool) -> Features:
     from .backbones import load_backbone
     from .embedding.store import append_codes, find_embedding
     from .geometry.coarse import coarsen

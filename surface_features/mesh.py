@@ -10,6 +10,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from .geometry.vectors import unit_rows
+
 Float32 = NDArray[np.float32]
 Int32 = NDArray[np.int32]
 
@@ -56,8 +58,7 @@ class TriangleMesh:
     @cached_property
     def face_normals(self) -> Float32:
         """(F, 3) float32 unit normals; zero for degenerate faces."""
-        length = np.linalg.norm(self._face_cross, axis=1, keepdims=True)
-        return np.divide(self._face_cross, length, out=np.zeros_like(self._face_cross), where=length > 0)
+        return unit_rows(self._face_cross)
 
     @cached_property
     def vertex_normals(self) -> Float32:
@@ -68,8 +69,7 @@ class TriangleMesh:
                 total[:, axis] += np.bincount(
                     self.faces[:, corner], weights=self._face_cross[:, axis], minlength=len(self.vertices)
                 )
-        length = np.linalg.norm(total, axis=1, keepdims=True)
-        return np.divide(total, length, out=np.zeros_like(total), where=length > 0).astype(np.float32)
+        return unit_rows(total).astype(np.float32)
 
     @cached_property
     def edges(self) -> Int32:

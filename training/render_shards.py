@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from surface_features.errors import BadInputError
+from surface_features.geometry.vectors import unit_rows
 from surface_features.mesh import TriangleMesh
 from surface_features.preflight import preflight
 from surface_features.views.cameras import Cameras, look_from
@@ -114,7 +115,7 @@ def sample_cameras(
     directions = np.stack([radius * np.cos(azimuth), radius * np.sin(azimuth), height], axis=1)
     wild = rng.uniform(size=count) < 0.2
     anywhere = rng.normal(size=(count, 3))
-    directions[wild] = (anywhere / np.linalg.norm(anywhere, axis=1, keepdims=True))[wild]
+    directions[wild] = unit_rows(anywhere)[wild]
     roll = np.where(wild, rng.uniform(-np.pi, np.pi, count), rng.normal(0, 0.08, count))
     rotations = look_from(directions, roll)
     middle = (vertices.min(axis=0) + vertices.max(axis=0)) / 2

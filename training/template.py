@@ -18,6 +18,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.spatial import cKDTree
 
+from surface_features.geometry.vectors import unit_rows
+
 from .families import Family
 
 SIGMA = 0.03
@@ -138,7 +140,7 @@ def embed_distances(distance: np.ndarray, dim: int, reach: float = 0.35) -> np.n
     kernel = np.exp(-(distance + distance.T) / 2 / reach)
     values, vectors = np.linalg.eigh(kernel)
     rows = vectors[:, -dim:] * np.sqrt(np.maximum(values[-dim:], 0))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return unit_rows(rows).astype(np.float32)
 
 
 def add_to_anchors(

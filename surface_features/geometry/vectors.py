@@ -13,4 +13,5 @@ Real = TypeVar("Real", bound=np.floating)
 
 def unit_rows(values: NDArray[Real]) -> NDArray[Real]:
     """The same (…, D) rows at length 1, as in `values`' type; those of no length stay zero."""
-    return values / np.maximum(np.linalg.norm(values, axis=-1, keepdims=True), 1e-20)
+    length = np.linalg.norm(values, axis=-1, keepdims=True)
+    return np.divide(values, length, out=np.zeros_like(values), where=length > 0)

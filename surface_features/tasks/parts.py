@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..engine.protocol import JobRequest
 from ..errors import EngineError
+from ..features import model_fingerprint
 from ..mesh import TriangleMesh
 from ..progress import JobContext
 from ..settings import FeatureSettings
@@ -123,6 +124,4 @@ def _all_features(request: JobRequest, context: JobContext) -> tuple[list[Triang
 
 
 def _fingerprint(request: JobRequest) -> str:
-    from ..features import model_fingerprint
-
     return model_fingerprint(FeatureSettings.from_json(dict(request.params.get("feature_settings", {}))))

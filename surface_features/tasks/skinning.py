@@ -11,6 +11,7 @@ import numpy as np
 
 from ..engine.protocol import JobRequest
 from ..errors import BadInputError
+from ..features import model_fingerprint
 from ..mesh import Float32, TriangleMesh
 from ..progress import JobContext
 from ..settings import FeatureSettings, WeightSettings
@@ -186,24 +187,19 @@ class Transfer:
 
         lesson = Lesson(self.source, self.source_features, self.source_weights, self.bones)
         with context.stage("learning"):
-            return learn_skinning([lesson], self._fingerprint(), context)
+            return learn_skinning([lesson], model_fingerprint(self._settings), context)
 
     def _load_model(self, path: Path) -> SkinningModel:
         from ..transfer.model_file import load_skinning_model
 
         model = load_skinning_model(path)
-        if model.backbone != self._fingerprint():
+        if model.backbone != model_fingerprint(self._settings):
             raise BadInputError(
                 f"{path}: the skinning model was learned with another backbone or embedding. Choose those in the "
                 "preferences, or learn it again.",
                 fault="other_backbone",
             )
         return model
-
-    def _fingerprint(self) -> str:
-        from ..features import model_fingerprint
-
-        return model_fingerprint(self._settings)
 
 
 class _Memory:

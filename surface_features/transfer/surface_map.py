@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..correspondence import Correspondence
+from ..geometry.vectors import unit_rows
 from ..mesh import Float32, Int32, TriangleMesh
 from ..preflight import preflight
 from ..views.render import Raycaster
@@ -83,9 +84,7 @@ class SurfaceMap:
         points = _blend(self._points, corner, bary)
         normals = _blend(self._normals, corner, bary)
         points[torn], normals[torn] = self._points[strongest[torn]], self._normals[strongest[torn]]
-        length = np.linalg.norm(normals, axis=1, keepdims=True)
-        normals /= np.maximum(length, 1e-12)
-        found, found_bary, distance = self._nearest_along(points, normals)
+        found, found_bary, distance = self._nearest_along(points, unit_rows(normals))
         confidence = _blend(self._match.confidence[:, None], corner, bary)[:, 0]
         confidence *= np.exp(-((np.minimum(distance, REACH) / REACH) ** 2))
         confidence[torn] = 0

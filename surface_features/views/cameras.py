@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..geometry.vectors import unit_rows
 from ..mesh import Float32
 
 GOLDEN_ANGLE = np.pi * (3.0 - np.sqrt(5.0))
@@ -54,10 +55,9 @@ def look_from(directions: Float32, roll: Float32 | None = None) -> Float32:
 
     roll: (N,) radians around the viewing axis, for training.
     """
-    back = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    back = unit_rows(directions)
     up_hint = np.where(np.abs(back[:, 2:]) > 0.999, np.array([0, 1, 0], np.float32), np.array([0, 0, 1], np.float32))
-    right = np.cross(up_hint, back)
-    right /= np.linalg.norm(right, axis=1, keepdims=True)
+    right = unit_rows(np.cross(up_hint, back))
     up = np.cross(back, right)
     if roll is not None:
         cos, sin = np.cos(roll)[:, None], np.sin(roll)[:, None]
