@@ -35,6 +35,9 @@ GRIDS = {  # rings, points around a ring
 }  # fmt: skip
 LEGS = ("foreleg", "hindleg")
 NECK_START = 0.6  # of the torso's rings
+CROSSING = 0.05  # of the distance from shoulder to hip: how far a crossed foot lies beyond its twin or its neighbour
+CROSSING_TRIES = 20  # poses
+FOOT_RINGS = 6  # of a leg's
 
 
 @dataclass(frozen=True)
@@ -201,6 +204,15 @@ class AnimalModel:
         turned = np.stack([vertices[:, 1], -vertices[:, 0], vertices[:, 2]], axis=1)
         return turned.astype(np.float32), np.concatenate(faces).astype(np.int32)
 
+    def feet(self, spec: AnimalSpec, pose: AnimalPose) -> dict[str, np.ndarray]:
+        """(3,) where each leg ends, by its name in `GRIDS`; Z up, facing −Y, the animal's left at +X."""
+        vertices, _ = self.build(spec, pose)
+        ends = {}
+        for name in (f"{leg}.{side}" for leg in LEGS for side in "LR"):
+            rings, around = GRIDS[name]
+            ends[name] = vertices[self.part_slices[name]].reshape(rings, around, 3)[-FOOT_RINGS:].mean(axis=(0, 1))
+        return ends
+
     def _torso(self, spec: AnimalSpec, pose: AnimalPose) -> tuple[np.ndarray, np.ndarray]:
         """(R, A, 3) the torso's surface, shoulder to hip one unit, and (R, 3, 3) the frame of every ring."""
         net = np.einsum("t,tuvc->uvc", np.array(spec.torso), self._torsos)
@@ -319,6 +331,22 @@ class AnimalModel:
         points = root + np.concatenate([np.zeros((1, 3)), np.cumsum(step[:-1], axis=0)]) * spec.tail / 4
         thick = spec.tail_thick * np.array([1.5, 1.1, 1.0, 0.8, 0.3])
         return _tube(points, np.stack([thick, thick], axis=1), np.array([0.0, 1.0, 0.0]), *GRIDS["tail"])
+
+
+def crossed_pose(model: AnimalModel, spec: AnimalSpec, rng: np.random.Generator) -> AnimalPose:
+    """As `random_pose`, but a foot lies beyond its twin, or a fore foot behind a hind foot of its side."""
+    for _ in range(CROSSING_TRIES):
+        pose = random_pose(rng, float(rng.uniform(0.7, 1.2)))
+        legs = {}
+        for leg, (swing, spread, middle, lower) in pose.legs.items():
+            legs[leg] = (swing, spread - float(rng.uniform(0, 25)), middle, lower)
+        pose = replace(pose, legs=legs)
+        feet = model.feet(spec, pose)
+        sideways = [feet[f"{leg}.L"][0] - feet[f"{leg}.R"][0] for leg in LEGS]
+        along = [feet[f"hindleg.{side}"][1] - feet[f"foreleg.{side}"][1] for side in "LR"]
+        if min(sideways + along) < -CROSSING:
+            break
+    return pose
 
 
 def bare(spec: AnimalSpec) -> AnimalSpec:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
+from surface_features.geometry.closest import closest_points
 from surface_features.mesh import TriangleMesh
 
 from .dressing import Labelled
@@ -38,12 +39,24 @@ def remesh_labelled(mesh: Labelled, rng: np.random.Generator) -> Labelled:
     voxel = extent * float(rng.uniform(0.0025, 0.008))
     old = TriangleMesh(mesh.vertices, mesh.faces)
     new = voxel_remesh(old, voxel, int(rng.integers(2_000, 14_000)))
-    distance, near = cKDTree(old.vertices).query(new.vertices, k=NEIGHBOURS)
-    facing = np.einsum("vkc,vc->vk", old.vertex_normals[near], new.vertex_normals) > 0
-    best = np.where(facing, distance, np.inf).argmin(axis=1)
-    rows = np.arange(len(near))
-    known = facing[rows, best] & (distance[rows, best] < 0.02 * extent)
-    return Labelled(new.vertices, new.faces, np.where(known, mesh.labels[near[rows, best]], -1))
+    return Labelled(new.vertices, new.faces, carry_labels(old, mesh.labels, new, 0.02 * extent))
+
+
+def carry_labels(old: TriangleMesh, labels: np.ndarray, new: TriangleMesh, reach: float) -> np.ndarray:
+    """(V,) labels of the new vertices: of the old surface's nearest point, −1 where that lies beyond `reach`.
+
+    Where that point faces away, of the nearest old vertex that does not.
+    """
+    face, bary, distance = closest_points(old, new.vertices)
+    best = old.faces[face, bary.argmax(axis=1)]
+    away = np.flatnonzero(np.einsum("vc,vc->v", old.face_normals[face], new.vertex_normals) <= 0)
+    if len(away):
+        apart, near = cKDTree(old.vertices).query(new.vertices[away], k=NEIGHBOURS)
+        facing = np.einsum("vkc,vc->vk", old.vertex_normals[near], new.vertex_normals[away]) > 0
+        apart = np.where(facing, apart, np.inf)
+        rows, nearest = np.arange(len(away)), apart.argmin(axis=1)
+        best[away], distance[away] = near[rows, nearest], apart[rows, nearest]
+    return np.where(distance < reach, labels[best], -1)
 
 
 def evaluated_surface(obj: object) -> tuple[np.ndarray, np.ndarray]:

@@ -39,7 +39,7 @@ from .humans import (
 )
 from .objects import ObjectSource
 from .procedural import TemplateChart, sample_procedural
-from .quadrupeds import SPECIES, AnimalModel, random_animal, random_pose
+from .quadrupeds import SPECIES, AnimalModel, crossed_pose, random_animal, random_pose
 from .remeshing import remesh_labelled
 from .rigs import SETS, RigSource
 
@@ -62,12 +62,20 @@ def sample_character(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Gener
     return _finish(posed, wardrobe, rng, clothes, rough=0.65)
 
 
-def sample_bare_person(model: HumanModel, rng: np.random.Generator) -> Labelled:
-    """A person's skin in a pose, Z up; limbs that touch or run into each other are part of it."""
+def sample_scanned_person(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Generator) -> Labelled:
+    """A person's skin made anew, Z up: limbs and clothes that touch or run into each other are one.
+
+    Limbs of a third cross; a third is dressed.
+    """
     person = model.sample_person(rng)
-    posed = pose_person(model, person, sample_pose(model, person, rng, float(rng.uniform(0.3, 1.2))))
-    count = model.body_vertex_count
-    return Labelled(to_z_up(posed[:count]).astype(np.float32), model.body_faces.copy(), np.arange(count))
+    if rng.uniform() < 0.33:
+        pose = sample_crossed_pose(model, person, rng)
+    else:
+        pose = sample_pose(model, person, rng, float(rng.uniform(0.3, 1.2)))
+    clothes = float(rng.choice([0.0, rng.uniform(0.3, 1.0)], p=[0.67, 0.33]))
+    whole = wardrobe.dress(pose_person(model, person, pose), rng, clothes)  # nothing deleted: a shell has no inside
+    whole.vertices = to_z_up(whole.vertices)
+    return remesh_labelled(whole, rng)
 
 
 def sample_crossed_person(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Generator) -> Labelled:
@@ -100,6 +108,16 @@ def sample_animal(model: AnimalModel, first_label: int, rng: np.random.Generator
     mesh = Labelled(vertices, faces, first_label + np.arange(len(vertices)))
     roughen(mesh, rng, float(rng.choice([0.0, 1.0])))
     return mesh
+
+
+def sample_scanned_animal(
+    model: AnimalModel, first_label: int, rng: np.random.Generator, without: Collection[str]
+) -> Labelled:
+    """A quadruped's skin made anew, Z up: what touches is one, folded legs are stubs; legs of half of them cross."""
+    spec = random_animal(rng, without)
+    pose = crossed_pose(model, spec, rng) if rng.uniform() < 0.5 else random_pose(rng, float(rng.uniform(0.2, 1.1)))
+    vertices, faces = model.build(spec, pose)
+    return remesh_labelled(Labelled(vertices, faces, first_label + np.arange(len(vertices))), rng)
 
 
 def sample_cameras(
@@ -168,7 +186,19 @@ def render_character(mesh: Labelled, rng: np.random.Generator, count: int) -> tu
 class CharacterSource:
     """Characters and objects of every kind, from one loaded data folder."""
 
-    KINDS = ("people", "procedural", "chibi", "animals", "objects", "men", "kaykit", "beasts", "remeshed", "crossed")
+    KINDS = (
+        "people",
+        "procedural",
+        "chibi",
+        "animals",
+        "objects",
+        "men",
+        "kaykit",
+        "beasts",
+        "remeshed",
+        "crossed",
+        "fused",
+    )
 
     def __init__(self, data: Path, rigs: Path) -> None:
         self.model = HumanModel(data)
@@ -203,9 +233,10 @@ class CharacterSource:
         if kind == "crossed":
             return sample_crossed_person(self.model, self.wardrobe, rng)
         if kind == "remeshed":
-            return remesh_labelled(sample_bare_person(self.model, rng), rng)
-        if kind == "animals":
-            return sample_animal(self.animals, self.model.body_vertex_count, rng, os.environ.get(WITHOUT, "").split())
+            return sample_scanned_person(self.model, self.wardrobe, rng)
+        if kind in ("animals", "fused"):
+            draw = sample_animal if kind == "animals" else sample_scanned_animal
+            return draw(self.animals, self.model.body_vertex_count, rng, os.environ.get(WITHOUT, "").split())
         if kind == "objects":
             return self.objects.sample(rng)
         if kind in SETS:
@@ -261,6 +292,7 @@ def main() -> None:
         "--remeshed", type=int, default=512, help="people whose skin was made anew, touching limbs fused"
     )
     parser.add_argument("--crossed", type=int, default=256, help="people with a hand or foot on the other side")
+    parser.add_argument("--fused", type=int, default=512, help="quadrupeds whose skin was made anew, legs crossed")
     parser.add_argument("--first-seed", type=int, default=0, help="shards are numbered from here")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--without", nargs="*", default=[], choices=SPECIES, help="species kept for testing")

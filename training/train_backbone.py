@@ -32,8 +32,8 @@ from .render_shards import IMAGE_SIZE, VIEWS_PER_CHARACTER
 from .template import Template, add_to_anchors, load_template
 
 SHARES = {  # of a batch's labelled pictures
-    "people": 0.31, "procedural": 0.08, "chibi": 0.1, "animals": 0.22, "men": 0.07, "kaykit": 0.05, "beasts": 0.12,
-    "remeshed": 0.1, "crossed": 0.03,
+    "people": 0.31, "procedural": 0.08, "chibi": 0.1, "animals": 0.16, "men": 0.07, "kaykit": 0.05, "beasts": 0.12,
+    "remeshed": 0.14, "crossed": 0.04, "fused": 0.12,
 }  # fmt: skip
 STORED = ("images", "labels")
 EVERY_S = 60.0

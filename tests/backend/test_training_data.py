@@ -9,7 +9,9 @@ import pytest
 from surface_features.mesh import TriangleMesh
 from training.dressing import Labelled, roughen
 from training.humans import HumanModel, pose_person, sample_crossed_pose
+from training.quadrupeds import CROSSING, LEGS, AnimalModel, crossed_pose, random_animal
 from training.read_rigs import face_front
+from training.remeshing import carry_labels
 
 from .shapes import icosphere
 
@@ -49,3 +51,36 @@ def test_a_crossed_limb_lies_on_the_other_side(shared_data):
         ends = [weights[:, model.bone_index[bone]] > 0.5 for bone in ("hand_l", "foot_l", "hand_r", "foot_r")]
         sideways = np.array([posed[:body][end, 0].mean() for end in ends]) * [1, 1, -1, -1]
         assert sideways.min() < 0
+
+
+def test_a_crossed_foot_lies_beyond_its_twin_or_its_neighbour(shared_data):
+    model = AnimalModel(shared_data)
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        spec = random_animal(rng)
+        feet = model.feet(spec, crossed_pose(model, spec, rng))
+        sideways = [feet[f"{leg}.L"][0] - feet[f"{leg}.R"][0] for leg in LEGS]
+        along = [feet[f"hindleg.{side}"][1] - feet[f"foreleg.{side}"][1] for side in "LR"]
+        assert min(sideways + along) < -CROSSING
+
+
+def test_a_surface_made_anew_takes_no_label_from_what_lies_beneath_it():
+    coarse, beneath = _sheet(2, 0.0), _sheet(30, -0.02)
+    old = TriangleMesh(
+        np.concatenate([coarse.vertices, beneath.vertices]),
+        np.concatenate([coarse.faces, beneath.faces + len(coarse.vertices)]),
+    )
+    labels = np.repeat([7, 8], [len(coarse.vertices), len(beneath.vertices)])
+    assert (carry_labels(old, labels, _sheet(20, 0.001), reach=0.2) == 7).all()
+    assert (carry_labels(old, labels, _sheet(20, 3.0), reach=0.2) == -1).all()
+
+
+def _sheet(points: int, height: float) -> TriangleMesh:
+    """A square of points × points vertices, facing up."""
+    x, y = np.meshgrid(np.linspace(0, 1, points), np.linspace(0, 1, points), indexing="ij")
+    corner = (np.arange(points - 1)[:, None] * points + np.arange(points - 1)).ravel()
+    faces = [[corner, corner + points, corner + 1], [corner + 1, corner + points, corner + points + 1]]
+    vertices = np.stack([x, y, np.full_like(x, height)], axis=-1).reshape(-1, 3)
+    return TriangleMesh(
+        vertices.astype(np.float32), np.concatenate([np.stack(f, axis=1) for f in faces]).astype(np.int32)
+    )
