@@ -10,13 +10,12 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from surface_features.backbones.checkpoint import MODELS
 from surface_features.embedding.store import OWN
@@ -27,6 +26,7 @@ from .train_backbone import Recipe, build_model
 from .train_surface import SurfaceRecipe, average
 
 CLOSE_UP_ZOOM = 1.8  # measured: one look closer takes an eighth off the error, two looks no more
+SURFACE_WEIGHTS = "surface_context.safetensors"
 STEP = IMAGE_SIZE // GRID
 CELL_SHIFT = (STEP // 2 + 0.5) / STEP - 0.5  # of a cell: labels are those of the pixel right below a cell's middle
 
@@ -62,16 +62,22 @@ def backbone_of(scratch: Path) -> Path:
     return folder
 
 
-def add_surface_context(checkpoints: Sequence[Path], folder: Path) -> None:
-    """The network over the surface, the average of its runs, joins the backbone it was trained on."""
-    state = average([torch.load(checkpoint, map_location="cpu", weights_only=True) for checkpoint in checkpoints])
-    _save_half(state["network"], folder / "surface_context.safetensors")
+def read_network(path: Path) -> dict[str, Any]:
+    """A run's checkpoint, or of an exported model folder its network over the surface."""
+    if path.is_dir():
+        return {"network": load_file(path / SURFACE_WEIGHTS)}
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
+
+
+def add_surface_context(state: dict[str, Any], folder: Path) -> None:
+    """The network over the surface of a run, or of an `average`, joins the backbone it was trained on."""
+    _save_half(state["network"], folder / SURFACE_WEIGHTS)
     promises = json.loads((folder / "surface_features.json").read_text())
     shape = asdict(SurfaceRecipe().config)
     del shape["dim"]
     _write_promises(folder, promises | {"surface_context": shape}, state["anchors"])
-    told = f"surface context trained for {state['seconds'] / 60:.0f} minutes, {state['steps']} steps"
-    print(f"{folder}: {told}{f', averaged with {len(checkpoints) - 1} more' if len(checkpoints) > 1 else ''}")
+    print(f"{folder}: surface context trained for {state['seconds'] / 60:.0f} minutes, {state['steps']} steps")
 
 
 def _write_promises(folder: Path, promises: dict[str, Any], anchors: torch.Tensor) -> None:
@@ -85,15 +91,27 @@ def _save_half(tensors: dict[str, torch.Tensor], path: Path) -> None:
     save_file({name: value.half().contiguous() for name, value in tensors.items()}, path)
 
 
+def _run(text: str) -> tuple[Path, float]:
+    path, _, share = text.partition("=")
+    return Path(path), float(share or 1)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Write the trained networks as a checkpoint folder.")
     parser.add_argument("--scratch", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=MODELS / "bundled")
-    parser.add_argument("--surface", nargs="+", type=Path, metavar="FILE", help="runs (default SCRATCH/surface.pt)")
+    parser.add_argument(
+        "--surface", nargs="+", type=_run, metavar="RUN[=SHARE]",
+        help="checkpoints and model folders that are averaged (default SCRATCH/surface.pt)",
+    )  # fmt: skip
     options = parser.parse_args()
+    runs: list[tuple[Path, float]] = options.surface or [(options.scratch / "surface.pt", 1.0)]
+    if all(path.is_dir() for path, _ in runs):
+        parser.error("one of --surface has to be a checkpoint of training.train_surface")
+    state = average([read_network(path) for path, _ in runs], [share for _, share in runs])  # OUT may be one of them
     shutil.copytree(backbone_of(options.scratch), options.out, dirs_exist_ok=True)
     shutil.rmtree(options.out / OWN, ignore_errors=True)  # of another backbone now: see training.train_embedding
-    add_surface_context(options.surface or [options.scratch / "surface.pt"], options.out)
+    add_surface_context(state, options.out)
     for file in options.out.iterdir():
         file.chmod(0o644)
     size = sum(file.stat().st_size for file in options.out.glob("*.safetensors")) / 1e6

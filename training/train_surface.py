@@ -7,7 +7,8 @@ the other side at random, so that it learns to tell sides by what a limb hangs o
 taught how far a point lies from the body's middle, and on which side. Resumes from its checkpoint.
 
 Runs of other seeds and other shares of the kinds (`--often beasts=3`), each with a `--checkpoint` of its own, that go
-on from one model are averaged by `training.export`: better than any of them (Wortsman et al., Model Soups, ICML 2022).
+on from one model are averaged by `training.export`, with that model if it is named too: better than any of them
+(Wortsman et al., Model Soups, ICML 2022).
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from .families import load_families
 from .optimisers import Optimisers
 from .template import Template, add_to_anchors, load_template
 from .train_backbone import EVERY_S
+
+OF_A_RUN = ("anchors", "sideways")  # what of a checkpoint is needed to train, not to use the network
 
 
 @dataclass(frozen=True)
@@ -391,13 +394,21 @@ def _times(text: str) -> tuple[str, int]:
     return kind, int(times)
 
 
-def average(states: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The mean of checkpoints of runs that started from one model; the first one's clock."""
-    network = {
-        name: torch.stack([state["network"][name] for state in states]).mean(dim=0) for name in states[0]["network"]
-    }
-    mean = {name: torch.stack([state[name] for state in states]).mean(dim=0) for name in ("anchors", "sideways")}
-    return states[0] | {"network": network} | mean
+def average(states: Sequence[dict[str, Any]], shares: Sequence[float] | None = None) -> dict[str, Any]:
+    """The mean of models of one start, weighted by their `shares`; the clock is that of the first one that has one.
+
+    A state is a run's checkpoint, or holds an exported model's `network` alone; one of them is a checkpoint.
+    """
+    shares = shares or [1.0] * len(states)
+    runs = [(state, share) for state, share in zip(states, shares, strict=True) if "anchors" in state]
+    mean = {name: _mean([state[name] for state, _ in runs], [share for _, share in runs]) for name in OF_A_RUN}
+    network = {name: _mean([state["network"][name] for state in states], shares) for name in states[0]["network"]}
+    return runs[0][0] | {"network": network} | mean
+
+
+def _mean(tensors: Sequence[torch.Tensor], shares: Sequence[float]) -> torch.Tensor:
+    weights = torch.tensor(shares) / sum(shares)
+    return torch.tensordot(weights, torch.stack([tensor.float() for tensor in tensors]), dims=1)
 
 
 def main() -> None:

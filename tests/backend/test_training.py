@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from scipy.spatial.transform import Rotation
 
 from surface_features.backbones import load_backbone
@@ -18,6 +19,7 @@ from surface_features.mesh import TriangleMesh
 from surface_features.preflight import preflight
 from surface_features.settings import FeatureSettings
 from training.dog import read_dog
+from training.export import read_network
 from training.families import PARTS, Family, animal_family, human_family
 from training.humans import HumanModel
 from training.lift_characters import lift_prepared
@@ -278,6 +280,16 @@ def test_runs_from_one_start_are_averaged():
     mean = average(states)
     assert mean["network"]["w"].tolist() == [2.5, 2.5]
     assert (mean["anchors"].item(), mean["sideways"].item(), mean["steps"]) == (2.5, -2.5, 1)
+
+
+def test_the_model_runs_started_from_is_averaged_with_them_by_its_share(tmp_path):
+    save_file({"w": torch.zeros(2, dtype=torch.float16)}, tmp_path / "surface_context.safetensors")
+    run = {"network": {"w": torch.full((2,), 4.0)}, "anchors": torch.tensor([4.0]), "sideways": torch.tensor([2.0]),
+           "steps": 7}  # fmt: skip
+    torch.save(run, tmp_path / "run.pt")
+    mean = average([read_network(tmp_path), read_network(tmp_path / "run.pt")], [0.75, 0.25])
+    assert mean["network"]["w"].tolist() == [1, 1]
+    assert (mean["anchors"].item(), mean["sideways"].item(), mean["steps"]) == (4, 2, 7)
 
 
 def test_a_network_that_saw_fewer_distances_goes_on_with_more():
