@@ -15,18 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from surface_features.backbones.checkpoint import MODELS
+from surface_features.backbones.surface_context import SURFACE_WEIGHTS
 from surface_features.embedding.store import OWN
 from surface_features.features import principal_colours
 
+from .averaging import average, read_network
 from .render_shards import DETAIL_ZOOM, GRID, IMAGE_SIZE
 from .train_backbone import Recipe, build_model
-from .train_surface import SurfaceRecipe, average
+from .train_surface import SurfaceRecipe
 
 CLOSE_UP_ZOOM = 1.8  # measured: one look closer takes an eighth off the error, two looks no more
-SURFACE_WEIGHTS = "surface_context.safetensors"
 STEP = IMAGE_SIZE // GRID
 CELL_SHIFT = (STEP // 2 + 0.5) / STEP - 0.5  # of a cell: labels are those of the pixel right below a cell's middle
 
@@ -60,14 +61,6 @@ def backbone_of(scratch: Path) -> Path:
     if checkpoint.exists() or not folder.exists():
         export_backbone(checkpoint, folder)
     return folder
-
-
-def read_network(path: Path) -> dict[str, Any]:
-    """A run's checkpoint, or of an exported model folder its network over the surface."""
-    if path.is_dir():
-        return {"network": load_file(path / SURFACE_WEIGHTS)}
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    return state
 
 
 def add_surface_context(state: dict[str, Any], folder: Path) -> None:

@@ -20,21 +20,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
 from surface_features.backbones.surface_context import SurfaceContext, SurfaceContextConfig, SurfacePoints
 
+from .averaging import read_network
 from .families import load_families
 from .optimisers import Optimisers
 from .template import Template, add_to_anchors, load_template
 from .train_backbone import EVERY_S
-
-OF_A_RUN = ("anchors", "sideways")  # what of a checkpoint is needed to train, not to use the network
 
 
 @dataclass(frozen=True)
@@ -394,23 +391,6 @@ def _times(text: str) -> tuple[str, int]:
     return kind, int(times)
 
 
-def average(states: Sequence[dict[str, Any]], shares: Sequence[float] | None = None) -> dict[str, Any]:
-    """The mean of models of one start, weighted by their `shares`; the clock is that of the first one that has one.
-
-    A state is a run's checkpoint, or holds an exported model's `network` alone; one of them is a checkpoint.
-    """
-    shares = shares or [1.0] * len(states)
-    runs = [(state, share) for state, share in zip(states, shares, strict=True) if "anchors" in state]
-    mean = {name: _mean([state[name] for state, _ in runs], [share for _, share in runs]) for name in OF_A_RUN}
-    network = {name: _mean([state["network"][name] for state in states], shares) for name in states[0]["network"]}
-    return runs[0][0] | {"network": network} | mean
-
-
-def _mean(tensors: Sequence[torch.Tensor], shares: Sequence[float]) -> torch.Tensor:
-    weights = torch.tensor(shares) / sum(shares)
-    return torch.tensordot(weights, torch.stack([tensor.float() for tensor in tensors]), dims=1)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the network over the surface.")
     parser.add_argument("--data", type=Path, required=True, help="see training/README.md")
@@ -442,7 +422,7 @@ def main() -> None:
         trainer.load(checkpoint)
     else:
         if options.start_from:
-            stored = load_file(options.start_from / "surface_context.safetensors")
+            stored = read_network(options.start_from)["network"]
             trainer.network.load_state_dict(grow(stored, trainer.network))
         trainer.place_anchors(trainer.gather_anchors(characters, seed=0))  # alike in all runs, for their average
     characters.draw_often(dict(options.often))

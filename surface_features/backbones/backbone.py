@@ -17,7 +17,7 @@ from ..mesh import Float32
 from ..views.render import ViewBuffers
 from .checkpoint import Checkpoint, fingerprint, read_checkpoint
 from .dense import DenseHead, DenseModel
-from .surface_context import SurfaceContext, SurfaceContextConfig
+from .surface_context import SURFACE_WEIGHTS, SurfaceContext, SurfaceContextConfig
 
 FEW_TOKENS = 512  # so many attend to each other fastest by plain matrix products, where a CPU has units for them
 BYTES_PER_TOKEN = 64 * 1024  # activations of one token through one small transformer block, measured generously
@@ -161,7 +161,7 @@ def _load_surface_context(checkpoint: Checkpoint) -> SurfaceContext | None:
         return None
     with _told_in_one_sentence(checkpoint):
         network = SurfaceContext(SurfaceContextConfig(checkpoint.dim, **checkpoint.surface_context))
-        network.load_state_dict(_read_tensors(checkpoint.folder / "surface_context.safetensors"))
+        network.load_state_dict(_read_tensors(checkpoint.folder / SURFACE_WEIGHTS))
         return network
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+SURFACE_WEIGHTS = "surface_context.safetensors"  # beside a backbone, in its folder
 OCTAVES = 4
 SLOPES = (0.0, 4.0, 16.0, 64.0)  # of a head's attention logits, per √area of distance
 

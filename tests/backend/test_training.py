@@ -18,8 +18,8 @@ from surface_features.features import compute_view_features
 from surface_features.mesh import TriangleMesh
 from surface_features.preflight import preflight
 from surface_features.settings import FeatureSettings
+from training.averaging import average, read_network
 from training.dog import read_dog
-from training.export import read_network
 from training.families import PARTS, Family, animal_family, human_family
 from training.humans import HumanModel
 from training.lift_characters import lift_prepared
@@ -30,7 +30,7 @@ from training.rigs import FINGERS, SETS, animal_regions, human_regions, label_ri
 from training.template import Template, build_template
 from training.train_backbone import Recipe, ShardPool, Trainer
 from training.train_embedding import sample_character
-from training.train_surface import Characters, SurfaceRecipe, SurfaceTrainer, average, grow
+from training.train_surface import Characters, SurfaceRecipe, SurfaceTrainer, grow
 
 from .engine_helpers import PROJECT
 
