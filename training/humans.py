@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 
 AGES = {"baby": 0.0, "child": 0.1875, "young": 0.5, "old": 1.0}
@@ -23,7 +24,9 @@ DETAIL_GROUPS = (
 )  # fmt: skip
 METRES_PER_UNIT = 0.1
 CROSSING = 0.03  # of the height: how far beyond the middle a crossed hand or foot lies
-CROSSING_TRIES = 40  # poses
+PIERCING = 0.06  # of the height: how near to the spine's middle line a forearm runs that pierces the torso
+POSE_TRIES = 40
+PlaceOf = Callable[[str], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -323,17 +326,49 @@ def sample_pose(model: HumanModel, person: Person, rng: np.random.Generator, str
 
 def sample_crossed_pose(model: HumanModel, person: Person, rng: np.random.Generator) -> np.ndarray:
     """As `sample_pose`, but a hand or a foot lies on the other side of the body, or runs through it to there."""
+    ends = [(f"{end}_{side}", sign) for side, sign in (("l", 1.0), ("r", -1.0)) for end in ("hand", "foot")]
+
+    def crosses(place: PlaceOf, height: float) -> bool:
+        return min(sign * place(bone)[0] for bone, sign in ends) < -CROSSING * height
+
+    return _pose_that(crosses, model, person, rng)
+
+
+def sample_piercing_pose(model: HumanModel, person: Person, rng: np.random.Generator) -> np.ndarray:
+    """As `sample_pose`, but a forearm runs through the torso, to the other side of the body."""
+
+    def pierces(place: PlaceOf, height: float) -> bool:
+        spine = _along(place("pelvis"), place("spine_03"))
+        for side, sign in (("l", 1.0), ("r", -1.0)):
+            forearm = _along(place(f"lowerarm_{side}"), place(f"hand_{side}"))
+            if sign * place(f"hand_{side}")[0] < 0 and cdist(forearm, spine).min() < PIERCING * height:
+                return True
+        return False
+
+    return _pose_that(pierces, model, person, rng)
+
+
+def _pose_that(
+    fits: Callable[[PlaceOf, float], bool], model: HumanModel, person: Person, rng: np.random.Generator
+) -> np.ndarray:
+    """A strong pose that `fits`, told where a bone's own skin lies and how tall the person is; in vain, any."""
     count = model.body_vertex_count
-    weights = model.weights[:count]
-    ends = {bone: weights[:, model.bone_index[bone]] > 0.5 for bone in ("hand_l", "foot_l", "hand_r", "foot_r")}
-    across = CROSSING * float(np.ptp(person.vertices[:count, 1]))
-    for _ in range(CROSSING_TRIES):
+    weights, height = model.weights[:count], float(np.ptp(person.vertices[:count, 1]))
+    for _ in range(POSE_TRIES):
         rotations = sample_pose(model, person, rng, float(rng.uniform(0.7, 1.2)))
-        sideways = pose_person(model, person, rotations)[:count, 0]
-        own_side = [sideways[end].mean() * (1 if bone.endswith("_l") else -1) for bone, end in ends.items()]
-        if min(own_side) < -across:
+        posed = pose_person(model, person, rotations)[:count]
+
+        def place(bone: str, posed: np.ndarray = posed) -> np.ndarray:
+            return posed[weights[:, model.bone_index[bone]] > 0.5].mean(axis=0)
+
+        if fits(place, height):
             break
     return rotations
+
+
+def _along(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """(20, 3) points from start to end."""
+    return start + (end - start) * np.linspace(0, 1, 20)[:, None]
 
 
 def pose_person(

@@ -38,7 +38,7 @@ DETAIL_SHARE = 0.5  # of the points drawn from everywhere, so many more are draw
 FIRST_SEED = 500_000  # apart from the backbone's characters: their features are better than a stranger's
 COUNTS = {
     "people": 640, "procedural": 160, "chibi": 160, "animals": 320, "objects": 64, "men": 96, "kaykit": 64,
-    "beasts": 128, "remeshed": 160, "crossed": 96, "fused": 160,
+    "beasts": 128, "remeshed": 160, "crossed": 96, "fused": 160, "pierced": 96,
 }  # fmt: skip
 Job = tuple[Path, Path, str, int]  # data, scratch, kind, seed
 

@@ -33,6 +33,7 @@ from .humans import (
     pose_person,
     sample_chibi,
     sample_crossed_pose,
+    sample_piercing_pose,
     sample_pose,
     sample_proportions,
     to_z_up,
@@ -62,13 +63,18 @@ def sample_character(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Gener
     return _finish(posed, wardrobe, rng, clothes, rough=0.65)
 
 
-def sample_scanned_person(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Generator) -> Labelled:
+def sample_scanned_person(
+    model: HumanModel, wardrobe: Wardrobe, rng: np.random.Generator, *, pierced: bool = False
+) -> Labelled:
     """A person's skin made anew, Z up: limbs and clothes that touch or run into each other are one.
 
-    Limbs of a third cross; a third is dressed.
+    Limbs of a third cross; a third is dressed. pierced: a forearm runs through the torso, so that the hand seems to
+    grow out of the other side of the body.
     """
     person = model.sample_person(rng)
-    if rng.uniform() < 0.33:
+    if pierced:
+        pose = sample_piercing_pose(model, person, rng)
+    elif rng.uniform() < 0.33:
         pose = sample_crossed_pose(model, person, rng)
     else:
         pose = sample_pose(model, person, rng, float(rng.uniform(0.3, 1.2)))
@@ -198,6 +204,7 @@ class CharacterSource:
         "remeshed",
         "crossed",
         "fused",
+        "pierced",
     )
 
     def __init__(self, data: Path, rigs: Path) -> None:
@@ -232,8 +239,8 @@ class CharacterSource:
             return sample_character(self.model, self.wardrobe, rng)
         if kind == "crossed":
             return sample_crossed_person(self.model, self.wardrobe, rng)
-        if kind == "remeshed":
-            return sample_scanned_person(self.model, self.wardrobe, rng)
+        if kind in ("remeshed", "pierced"):
+            return sample_scanned_person(self.model, self.wardrobe, rng, pierced=kind == "pierced")
         if kind in ("animals", "fused"):
             draw = sample_animal if kind == "animals" else sample_scanned_animal
             return draw(self.animals, self.model.body_vertex_count, rng, os.environ.get(WITHOUT, "").split())
@@ -293,6 +300,7 @@ def main() -> None:
     )
     parser.add_argument("--crossed", type=int, default=256, help="people with a hand or foot on the other side")
     parser.add_argument("--fused", type=int, default=512, help="quadrupeds whose skin was made anew, legs crossed")
+    parser.add_argument("--pierced", type=int, default=128, help="people made anew, a forearm through the torso")
     parser.add_argument("--first-seed", type=int, default=0, help="shards are numbered from here")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--without", nargs="*", default=[], choices=SPECIES, help="species kept for testing")

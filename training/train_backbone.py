@@ -33,7 +33,7 @@ from .template import Template, add_to_anchors, load_template
 
 SHARES = {  # of a batch's labelled pictures
     "people": 0.31, "procedural": 0.08, "chibi": 0.1, "animals": 0.16, "men": 0.07, "kaykit": 0.05, "beasts": 0.12,
-    "remeshed": 0.14, "crossed": 0.04, "fused": 0.12,
+    "remeshed": 0.14, "crossed": 0.04, "fused": 0.12, "pierced": 0.02,
 }  # fmt: skip
 STORED = ("images", "labels")
 EVERY_S = 60.0

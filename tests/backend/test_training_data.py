@@ -8,7 +8,7 @@ import pytest
 
 from surface_features.mesh import TriangleMesh
 from training.dressing import Labelled, roughen
-from training.humans import HumanModel, pose_person, sample_crossed_pose
+from training.humans import HumanModel, pose_person, sample_crossed_pose, sample_piercing_pose
 from training.quadrupeds import CROSSING, LEGS, AnimalModel, crossed_pose, random_animal
 from training.read_rigs import face_front
 from training.remeshing import carry_labels
@@ -51,6 +51,27 @@ def test_a_crossed_limb_lies_on_the_other_side(shared_data):
         ends = [weights[:, model.bone_index[bone]] > 0.5 for bone in ("hand_l", "foot_l", "hand_r", "foot_r")]
         sideways = np.array([posed[:body][end, 0].mean() for end in ends]) * [1, 1, -1, -1]
         assert sideways.min() < 0
+
+
+def test_a_piercing_hand_comes_out_on_the_other_side_of_the_torso(shared_data):
+    model = HumanModel(shared_data)
+    body = model.body_vertex_count
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        person = model.sample_person(rng)
+        posed = pose_person(model, person, sample_piercing_pose(model, person, rng))[:body]
+
+        def skin(*bones: str, posed: np.ndarray = posed) -> np.ndarray:
+            return posed[model.weights[:body][:, [model.bone_index[bone] for bone in bones]].sum(axis=1) > 0.5]
+
+        torso = skin("pelvis", "spine_01", "spine_02", "spine_03")
+        inside = []
+        for side, sign in (("l", 1), ("r", -1)):
+            forearm, hand = skin(f"lowerarm_{side}"), skin(f"hand_{side}")
+            crossed = sign * hand[:, 0].mean() < 0
+            within = (forearm > torso.min(axis=0)) & (forearm < torso.max(axis=0))
+            inside.append(crossed and within.all(axis=1).any())
+        assert any(inside)
 
 
 def test_a_crossed_foot_lies_beyond_its_twin_or_its_neighbour(shared_data):
