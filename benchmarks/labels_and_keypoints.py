@@ -37,6 +37,7 @@ from surface_features.transfer.shape_keys import STILL, ShapeKeyTransfer
 from training.data_folder import parse_with_data
 from training.humans import HumanModel, pose_person, sample_pose, to_z_up
 
+WHAT = ("people", "animals", "keys")
 FIRST_SEED = 1_000_100  # held out: training uses smaller ones
 KEYPOINTS = 60
 WITHIN = (0.025, 0.05, 0.075, 0.1)  # of the height
@@ -328,7 +329,7 @@ def _key_error(found: NDArray, truth: NDArray) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Labels, keypoints and shape keys against the truth.")
-    parser.add_argument("what", nargs="*", default=["people", "animals", "keys"], choices=["people", "animals", "keys"])
+    parser.add_argument("what", nargs="?", choices=(*WHAT, "all"), default="all")
     parser.add_argument("--people", type=int, default=20, help="how many follow the labelled person")
     parser.add_argument("--pairs", type=int, default=5, help="of heads, for shape keys")
     parser.add_argument("--animal", default="Horse", help="the labelled one")
@@ -339,11 +340,12 @@ def main() -> None:
     torch.set_num_threads(min(2, os.cpu_count() or 1))
     cache = FeatureCache(options.cache, 2**32) if options.cache else FeatureCache(Path("build/labels_cache"), 2**32)
     figures = Figures()
-    if "people" in options.what:
+    wanted = WHAT if options.what == "all" else (options.what,)
+    if "people" in wanted:
         people(data, options.people, cache, figures)
-    if "animals" in options.what:
+    if "animals" in wanted:
         animals(data, options.animal, cache, figures)
-    if "keys" in options.what:
+    if "keys" in wanted:
         keys(data, options.pairs, cache, figures)
     if options.json:
         options.json.write_text(json.dumps(figures.rows, indent=1))
