@@ -40,29 +40,30 @@ def test_a_rig_that_looks_backwards_is_turned_half_around():
     assert face_front(turned) is turned
 
 
-def test_a_crossed_limb_lies_on_the_other_side(shared_data):
-    model = HumanModel(shared_data)
-    body = model.body_vertex_count
+def posed_bodies(model, sample):
+    """Vertices (body_vertex_count, 3) of three people, in poses that `sample` draws."""
     for seed in range(3):
         rng = np.random.default_rng(seed)
         person = model.sample_person(rng)
-        posed = pose_person(model, person, sample_crossed_pose(model, person, rng))
-        weights = model.weights[:body]
+        yield pose_person(model, person, sample(model, person, rng))[: model.body_vertex_count]
+
+
+def test_a_crossed_limb_lies_on_the_other_side(shared_data):
+    model = HumanModel(shared_data)
+    weights = model.weights[: model.body_vertex_count]
+    for posed in posed_bodies(model, sample_crossed_pose):
         ends = [weights[:, model.bone_index[bone]] > 0.5 for bone in ("hand_l", "foot_l", "hand_r", "foot_r")]
-        sideways = np.array([posed[:body][end, 0].mean() for end in ends]) * [1, 1, -1, -1]
+        sideways = np.array([posed[end, 0].mean() for end in ends]) * [1, 1, -1, -1]
         assert sideways.min() < 0
 
 
 def test_a_piercing_hand_comes_out_on_the_other_side_of_the_torso(shared_data):
     model = HumanModel(shared_data)
-    body = model.body_vertex_count
-    for seed in range(3):
-        rng = np.random.default_rng(seed)
-        person = model.sample_person(rng)
-        posed = pose_person(model, person, sample_piercing_pose(model, person, rng))[:body]
+    weights = model.weights[: model.body_vertex_count]
+    for posed in posed_bodies(model, sample_piercing_pose):
 
         def skin(*bones: str, posed: np.ndarray = posed) -> np.ndarray:
-            return posed[model.weights[:body][:, [model.bone_index[bone] for bone in bones]].sum(axis=1) > 0.5]
+            return posed[weights[:, [model.bone_index[bone] for bone in bones]].sum(axis=1) > 0.5]
 
         torso = skin("pelvis", "spine_01", "spine_02", "spine_03")
         inside = []
