@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from .geometry.vectors import unit_rows
 from .mesh import Float32, Int32, TriangleMesh
+from .parallel import each
 from .progress import JobContext
 from .views.cameras import Cameras
 from .views.render import Raycaster, ViewBuffers
@@ -19,6 +21,7 @@ RAY_OFFSET = 2e-3  # of the mesh's extent: a visibility ray starts this far off 
 DEPTH_TOLERANCE = 0.04  # of the picture's half width: a cell this much nearer or farther shows something else
 SMOOTHING_LENGTH = 0.04  # of √area
 MOST_SMOOTHING_STEPS = 30
+CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.int32)  # row and column of the cells around a place
 SEEN_WEIGHT = 1.0  # sum of cosines at which a vertex counts as fully seen
 
 
@@ -76,9 +79,15 @@ def read_cells(
     cells around it, weighted bilinearly and by how close the cells' own depth is to its depth, so that an arm never
     reads the chest behind it.
     """
+    offset = RAY_OFFSET * float(np.ptp(mesh.vertices, axis=0).max())
+    raycaster.prepare()
+    _ = mesh.vertex_normals  # computed once, before several threads ask
+
+    def read(index: int) -> tuple[NDArray[np.int64], NDArray[np.int32], Float32]:
+        return _read_view(mesh, raycaster, cameras, views, index, grid, cell_shift, offset)
+
     rows, columns, data = [], [], []
-    for index in range(len(cameras)):
-        row, column, share = _read_view(mesh, raycaster, cameras, views, index, grid, cell_shift)
+    for index, (row, column, share) in enumerate(each(read, len(cameras))):
         rows.append(row)
         columns.append(column + index * grid * grid)
         data.append(share)
@@ -96,34 +105,30 @@ def _read_view(
     index: int,
     grid: int,
     cell_shift: float,
-) -> tuple[np.ndarray, np.ndarray, Float32]:
+    offset: float,
+) -> tuple[NDArray[np.int64], NDArray[np.int32], Float32]:
     """Which vertex (M,) reads which of a view's cells (M,), and with what weight (M,)."""
     back = cameras.rotations[index][2]
     cosine = np.abs(mesh.vertex_normals @ back)
     place = cameras.project(mesh.vertices, index)
-    inside = (np.abs(place[:, :2]) < 1).all(axis=1)
-    offset = RAY_OFFSET * float(np.ptp(mesh.vertices, axis=0).max())
-    candidates = np.flatnonzero(inside & (cosine > 0.05))
-    candidates = candidates[raycaster.visible(mesh.vertices[candidates], back, offset)]
-    column = (place[candidates, 0] + 1) / 2 * grid - 0.5 - cell_shift
-    row = (1 - place[candidates, 1]) / 2 * grid - 0.5 - cell_shift
-    depth = 0.5 + 0.5 * place[candidates, 2]
+    candidates = np.flatnonzero((np.abs(place[:, 0]) < 1) & (np.abs(place[:, 1]) < 1) & (cosine > 0.05))
+    cosine, (x, y, z) = cosine[candidates], place[candidates].T
+    column = (x + 1) / 2 * grid - 0.5 - cell_shift
+    row = (1 - y) / 2 * grid - 0.5 - cell_shift
     cell_depth = _cell_depths(views.depth[index], grid, cell_shift)
-    rows, columns, data = [], [], []
-    left, top = np.floor(column).astype(np.int64), np.floor(row).astype(np.int64)
-    for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        i, j = top + down, left + right
-        bilinear = (1 - np.abs(row - i)) * (1 - np.abs(column - j))
-        inside = (i >= 0) & (i < grid) & (j >= 0) & (j < grid)
-        i, j = np.clip(i, 0, grid - 1), np.clip(j, 0, grid - 1)
-        seen = cell_depth[i, j] > 0
-        apart = (cell_depth[i, j] - depth) / DEPTH_TOLERANCE
-        share = bilinear * cosine[candidates] * np.exp(-0.5 * apart**2) * (inside & seen)
-        keep = share > 1e-4
-        rows.append(candidates[keep])
-        columns.append((i * grid + j)[keep])
-        data.append(share[keep])
-    return np.concatenate(rows), np.concatenate(columns), np.concatenate(data).astype(np.float32)
+    i = np.floor(row).astype(np.int32) + CORNERS[:, :1]  # (4, M), as all that follow
+    j = np.floor(column).astype(np.int32) + CORNERS[:, 1:]
+    bilinear = (1 - np.abs(row - i)) * (1 - np.abs(column - j))
+    inside = (i >= 0) & (i < grid) & (j >= 0) & (j < grid)
+    cell = np.clip(i, 0, grid - 1) * grid + np.clip(j, 0, grid - 1)
+    there = cell_depth.reshape(-1)[cell]
+    apart = (there - (0.5 + 0.5 * z)) / DEPTH_TOLERANCE
+    share = bilinear * cosine * np.exp(-0.5 * apart**2) * (inside & (there > 0))
+    shares = share > 1e-4
+    near = np.flatnonzero(shares.any(axis=0))  # what lies far behind a picture's surface needs no ray
+    shares[:, near] &= raycaster.visible(mesh.vertices[candidates[near]], back, offset)
+    corner, vertex = np.nonzero(shares)
+    return candidates[vertex], cell[corner, vertex], share[corner, vertex].astype(np.float32)
 
 
 def _cell_depths(depth: Float32, grid: int, cell_shift: float) -> Float32:

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .backbones.backbone import has_fast_bfloat16
+from .backbones.precision import fast_numbers
 from .backbones.surface_context import SurfaceContext, SurfacePoints
 from .geometry.landmarks import place_landmarks
 from .geometry.vectors import unit_rows
@@ -54,9 +52,8 @@ def _look_from(
     config = network.config
     landmarks = place_landmarks(mesh, config.landmarks, placement, details=details, more=config.detail_landmarks)
     distances = torch.from_numpy(landmarks.distances)[None].to(device)
-    fast = has_fast_bfloat16(device)
     values = []
-    with torch.autocast(device.type, dtype=torch.bfloat16) if fast else nullcontext():
+    with fast_numbers(device):
         known = network.look_around(take_points(points, landmarks.vertices, device), distances)
         for start in range(0, len(mesh.vertices), CHUNK):
             rows = np.arange(start, min(start + CHUNK, len(mesh.vertices)))

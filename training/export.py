@@ -48,6 +48,7 @@ def export_backbone(checkpoint: Path, folder: Path) -> None:
         "upsample": recipe.upsample,
         "dim": recipe.dim,
         "cell_shift": CELL_SHIFT,
+        "merged": recipe.merged,
         "close_up_zoom": CLOSE_UP_ZOOM,
         "detail_zoom": DETAIL_ZOOM,
     }

@@ -37,6 +37,7 @@ SHARES = {  # of a batch's labelled pictures
 }  # fmt: skip
 STORED = ("images", "labels")
 EVERY_S = 60.0
+GROUPS = 4  # of a batch's pictures, by how much they show
 MOST_PIXELS = 4  # times those of the smallest batch, however many pictures
 
 
@@ -50,6 +51,7 @@ class Recipe:
     patch: int = 8
     dim: int = 64
     upsample: int = 2
+    merged: int = 4  # see surface_features.backbones.merging
     temperature: float = 1 / 22
     batch: int = 32
     together: int = 1  # characters drawn from one shard at once; more make fewer, larger reads
@@ -87,7 +89,7 @@ def build_model(recipe: Recipe, attention: str = "eager") -> DenseModel:
         attn_implementation=attention,
     )
     head = DenseHead(recipe.width, recipe.dim, recipe.upsample)
-    return DenseModel(ViTModel(config, add_pooling_layer=False), head, recipe.patch)
+    return DenseModel(ViTModel(config, add_pooling_layer=False), head, recipe.patch, recipe.merged)
 
 
 def read_weights(model: DenseModel, folder: Path) -> None:
@@ -158,11 +160,7 @@ class Trainer:
         self.family = torch.from_numpy(template.family).to(self.device)
         self.anchor_family = torch.from_numpy(template.anchor_family).to(self.device)
         self.part = torch.from_numpy(template.part).to(self.device)
-        # Plain attention compiled by Inductor: measured 56 pictures a second on two cores, 28 without. A GPU has
-        # finished a short run by the time three of them are compiled.
-        on_cpu = self.device.type == "cpu"
-        self.model = build_model(recipe, "eager" if on_cpu else "sdpa").to(self.device)
-        self.forward = torch.compile(self.model) if on_cpu else self.model
+        self.model = build_model(recipe, "eager" if self.device.type == "cpu" else "sdpa").to(self.device)
         self.anchors = nn.Parameter(torch.from_numpy(template.embedding.copy()).to(self.device))
         self.parts = nn.Parameter(0.1 * torch.randn(len(PARTS), recipe.dim, device=self.device))
         self.parameters = [*self.model.parameters(), self.anchors, self.parts]
@@ -183,7 +181,7 @@ class Trainer:
         """characters: how many of the pictures are labelled with template vertices."""
         pixels = to_pixels(images.to(self.device))
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            cells = self.forward(pixels).permute(0, 2, 3, 1)
+            cells = self.model.in_groups(pixels, GROUPS).permute(0, 2, 3, 1)
         label = labels.to(self.device, torch.int64)
         loss = self._character_loss(cells[:characters], label[:characters])
         if characters == len(cells):

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from ..mesh import Float32
 from ..views.render import ViewBuffers
 from .checkpoint import Checkpoint, fingerprint, read_checkpoint
 from .dense import DenseHead, DenseModel
+from .precision import fast_numbers, has_fast_bfloat16
 from .surface_context import SURFACE_WEIGHTS, SurfaceContext, SurfaceContextConfig
 
 FEW_TOKENS = 512  # so many attend to each other fastest by plain matrix products, where a CPU has units for them
@@ -31,15 +32,6 @@ def choose_device(wanted: str) -> torch.device:
     if not there.get(wanted, False):
         raise EngineError(f"The engine has no {wanted.upper()} device: choose another device in the preferences.")
     return torch.device(wanted)
-
-
-def has_fast_bfloat16(device: torch.device) -> bool:
-    """Whether bf16 autocast is native there (AVX512-BF16 or AMX on CPUs; Ampere and later on CUDA)."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type != "cpu" or not torch.backends.mkldnn.is_available():
-        return False
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - torch has no public name for it
 
 
 class Backbone:
@@ -79,9 +71,10 @@ class Backbone:
         """
         cells: list[Float32] = []
         done, batch = 0, self._batch_size()
+        order = self._model.by_tokens(torch.from_numpy(pictures)).numpy()
         while done < len(pictures):
             try:
-                cells.append(self._forward(pictures[done : done + batch]))
+                cells.append(self._forward(pictures[order[done : done + batch]]))
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
                 if not _is_out_of_memory(error):
                     raise
@@ -89,13 +82,14 @@ class Backbone:
                 continue
             done += len(cells[-1])
             report(done / len(pictures))
-        return np.concatenate(cells)
+        encoded = np.concatenate(cells)
+        encoded[order] = encoded.copy()
+        return encoded
 
     @torch.inference_mode()
     def _forward(self, pictures: Float32) -> Float32:
         pixels = torch.from_numpy(pictures).to(self.device)
-        fast = has_fast_bfloat16(self.device)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16) if fast else nullcontext():
+        with fast_numbers(self.device):
             cells = self._model(pixels)
         return cells.permute(0, 2, 3, 1).float().cpu().numpy()
 
@@ -153,7 +147,7 @@ def _load_model(checkpoint: Checkpoint) -> DenseModel:
         if checkpoint.dim:
             head = DenseHead(body.config.hidden_size, checkpoint.dim, checkpoint.upsample)
             head.load_state_dict(_read_tensors(checkpoint.folder / "head.safetensors"))
-        return DenseModel(body.float(), head, checkpoint.patch_size)
+        return DenseModel(body.float(), head, checkpoint.patch_size, checkpoint.merged)
 
 
 def _load_surface_context(checkpoint: Checkpoint) -> SurfaceContext | None:

@@ -31,6 +31,7 @@ class Checkpoint:
     close_up_zoom, detail_zoom: how much closer every view is taken again, and the ends of limbs are, or 0; the features
         of all looks follow one another.
     colour_basis: (3, D + 1) rows turning features into colours, or None.
+    merged: the empty patches of so many by so many share a token, or 0; see `merging`.
     surface_context: width, layers, landmarks and levels of the network over the surface, or None.
     """
 
@@ -46,6 +47,7 @@ class Checkpoint:
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     colour_basis: tuple[tuple[float, ...], ...] | None = None
+    merged: int = 0
     surface_context: dict[str, int] | None = None
 
     @property
@@ -91,6 +93,7 @@ def read_checkpoint(backbone: str) -> Checkpoint:
         mean=tuple(image.get("image_mean", IMAGENET_MEAN)),
         std=tuple(image.get("image_std", IMAGENET_STD)),
         colour_basis=tuple(tuple(row) for row in basis) if basis else None,
+        merged=own.get("merged", 0),
         surface_context=own.get("surface_context"),
     )
 

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from .precision import product_dtype
+
 SURFACE_WEIGHTS = "surface_context.safetensors"  # beside a backbone, in its folder
 OCTAVES = 4
-SLOPES = (0.0, 4.0, 16.0, 64.0)  # of a head's attention logits, per √area of distance
+SLOPES = (0.0, 4.0, 16.0, 64.0)  # of a head's attention logits, per √area of distance; powers of two
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class SurfaceContext(nn.Module):
 
         nearest: (B, N) int64, every point's landmark.
         """
+        distances = distances.to(product_dtype(distances))  # before there are so many of them
         rows = torch.gather(distances, 1, nearest[..., None].expand(-1, -1, distances.shape[2]))
         found = self.read(self._tokens(points), context, _bias(rows))
         seen = self.average(points.features)
@@ -132,5 +135,6 @@ def _split(tokens: torch.Tensor) -> torch.Tensor:
 
 def _bias(distances: torch.Tensor) -> torch.Tensor:
     """(B, N, L) distances → (B, heads, N, L), what is added to the attention's logits."""
+    distances = distances.to(product_dtype(distances))  # slopes are powers of two: rounded now or later is the same
     slopes = torch.tensor(SLOPES, device=distances.device, dtype=distances.dtype)
     return -slopes[:, None, None] * distances[:, None]

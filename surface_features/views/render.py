@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..mesh import Float32, Int32, TriangleMesh
+from ..parallel import each
 from .cameras import Cameras
 
 
@@ -30,7 +31,7 @@ class ViewBuffers:
 
 
 class Raycaster:
-    """Embree over one mesh: built once, asked many times."""
+    """Embree over one mesh: built once, asked many times; by several threads at once after `prepare`."""
 
     def __init__(self, mesh: TriangleMesh) -> None:
         self.mesh = mesh
@@ -42,6 +43,7 @@ class Raycaster:
 
         scene = rtcore_scene.EmbreeScene()
         EmbreeMesh(scene, np.ascontiguousarray(self.mesh.corners))
+        scene.run(np.zeros((1, 3), np.float32), np.ones((1, 3), np.float32))  # committed, before threads ask at once
         return scene
 
     @cached_property
@@ -67,29 +69,59 @@ class Raycaster:
 
     def view(self, cameras: Cameras, index: int, size: int) -> ViewBuffers:
         """One camera's picture, as buffers with N = 1."""
+        found = _empty_buffers(1, size)
+        self._draw(cameras, index, found, 0)
+        return found
+
+    def views(self, cameras: Cameras, size: int) -> ViewBuffers:
+        """A picture from every camera."""
+        found = _empty_buffers(len(cameras), size)
+        self.prepare()
+        for _ in each(lambda index: self._draw(cameras, index, found, index), len(cameras)):
+            pass
+        return found
+
+    def prepare(self) -> None:
+        """What is computed once, before several threads ask."""
+        _ = self._scene, self._reach, self.mesh.face_normals
+
+    def _draw(self, cameras: Cameras, index: int, found: ViewBuffers, place: int) -> None:
+        """What a camera sees, into one of the empty pictures of `found`."""
+        size = found.depth.shape[1]
         rotation, centre, half = cameras.rotations[index], cameras.centres[index], cameras.half_sizes[index]
         step = (np.arange(size, dtype=np.float32) + 0.5) / size * 2 - 1
-        x, y = np.meshgrid(step * half, -step * half)
+        left, right, top, bottom = self._window(cameras, index, size)
+        x, y = np.meshgrid(step[left:right] * half, -step[top:bottom] * half)
         eye = centre + rotation[2] * np.float32(self._reach)
         origins = (eye + x.reshape(-1, 1) * rotation[0] + y.reshape(-1, 1) * rotation[1]).astype(np.float32)
-        directions = np.tile(-rotation[2], (size * size, 1))
-        face, bary, distance = self.hits(origins, directions)
-        hit = face >= 0
+        face, bary, distance = self.hits(origins, np.tile(-rotation[2], (len(origins), 1)))
+        hit = np.flatnonzero(face >= 0)
+        face = face[hit]
         normals = self.mesh.face_normals[face] @ rotation.T
         normals *= np.where(normals[:, 2:] < 0, -1, 1)
-        normals[~hit] = 0
-        depth = np.where(hit, 0.5 + 0.5 * (self._reach - distance) / half, 0)
-        return ViewBuffers(
-            normals.reshape(1, size, size, 3).astype(np.float32),
-            np.clip(depth, 0, 1).reshape(1, size, size).astype(np.float32),
-            np.where(hit, face, -1).reshape(1, size, size).astype(np.int32),
-            np.where(hit[:, None], bary, 0).reshape(1, size, size, 3).astype(np.float32),
-        )
+        pixel = (hit // (right - left) + top) * size + hit % (right - left) + left
+        found.normals[place].reshape(-1, 3)[pixel] = normals
+        found.depth[place].reshape(-1)[pixel] = np.clip(0.5 + 0.5 * (self._reach - distance[hit]) / half, 0, 1)
+        found.face_ids[place].reshape(-1)[pixel] = face
+        found.bary[place].reshape(-1, 3)[pixel] = bary[hit]
+
+    def _window(self, cameras: Cameras, index: int, size: int) -> tuple[int, int, int, int]:
+        """Left, right, top and bottom of the pixels that can show something; a camera may look past the mesh."""
+        x, y = np.ascontiguousarray(cameras.project(self.mesh.vertices, index)[:, :2].T)
+        edges = (np.array([x.min(), x.max(), -y.max(), -y.min()]) + 1) / 2 * size
+        left, right, top, bottom = np.clip(edges + np.array([-1, 2, -1, 2]), 0, size).astype(int)
+        return left, right, top, bottom
+
+
+def _empty_buffers(count: int, size: int) -> ViewBuffers:
+    return ViewBuffers(
+        np.zeros((count, size, size, 3), np.float32),
+        np.zeros((count, size, size), np.float32),
+        np.full((count, size, size), -1, np.int32),
+        np.zeros((count, size, size, 3), np.float32),
+    )
 
 
 def render_views(raycaster: Raycaster, cameras: Cameras, size: int) -> ViewBuffers:
     """Pictures of `size` × `size` pixels from every camera."""
-    views = [raycaster.view(cameras, index, size) for index in range(len(cameras))]
-    return ViewBuffers(
-        *(np.concatenate([getattr(v, name) for v in views]) for name in ("normals", "depth", "face_ids", "bary"))
-    )
+    return raycaster.views(cameras, size)
