@@ -10,6 +10,7 @@ import torch
 from surface_features.backbones import load_backbone
 from surface_features.backbones.backbone import Backbone
 from surface_features.backbones.checkpoint import MODELS, fingerprint
+from surface_features.backbones.precision import has_fast_bfloat16
 from surface_features.errors import BackboneError, EngineError
 from surface_features.features import compute_features
 from surface_features.settings import FeatureSettings
@@ -84,6 +85,12 @@ def test_a_missing_device_is_named():
         pytest.skip("this machine has CUDA")
     with pytest.raises(EngineError, match="CUDA"):
         load_backbone("bundled", "cuda")
+
+
+@pytest.mark.parametrize(("unit", "fast"), [("avx512_f", False), ("avx512_bf16", True), ("amx_bf16", True)])
+def test_a_processor_that_would_have_to_convert_computes_in_fp32(unit, fast, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"architecture": "x86_64", unit: True})
+    assert has_fast_bfloat16(torch.device("cpu")) == (fast and torch.backends.mkldnn.is_available())
 
 
 def test_the_fingerprint_changes_with_the_weights(tmp_path):
