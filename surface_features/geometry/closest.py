@@ -3,16 +3,24 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..mesh import Float32, Int32, TriangleMesh
+from ..parallel import each
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
 FIRST_CANDIDATES = 8
-MAX_PAIRS = 2_000_000  # point-triangle pairs measured at once: about 500 MB
+PAIRS = 65_536  # of a point and a triangle, measured at once: they stay in the processor's cache
+FEWEST = 64  # points measured at once, against however many triangles
 
 
 def closest_points(mesh: TriangleMesh, points: Float32) -> tuple[Int32, Float32, Float32]:
@@ -55,23 +63,29 @@ class _Best:
         open_queries = np.arange(len(self.queries))
         seen, candidates = 0, min(FIRST_CANDIDATES, len(faces))
         while len(open_queries):
-            still_open = []
-            for part in np.array_split(open_queries, -(-len(open_queries) * candidates // MAX_PAIRS)):
-                away, index = tree.query(self.queries[part], candidates, workers=-1)
-                away, index = away.reshape(len(part), -1), index.reshape(len(part), -1)
-                if seen == 0:  # one after the other: most are not worth it once the first are measured
-                    for turn in range(candidates):
-                        worth = np.flatnonzero(away[:, turn] - radius <= np.sqrt(self.squared[part]))
-                        self._measure(part[worth], faces[index[worth, turn]], repeated=False)
-                else:
-                    rows, turns = np.nonzero(away[:, seen:] - radius <= np.sqrt(self.squared[part])[:, None])
-                    self._measure(part[rows], faces[index[rows, seen + turns]], repeated=True)
-                unseen_may_be_nearer = away[:, -1] - radius <= np.sqrt(self.squared[part])
-                still_open.append(part[unseen_may_be_nearer])
+            size = max(PAIRS // candidates, FEWEST)
+            parts = [open_queries[first : first + size] for first in range(0, len(open_queries), size)]
+            look = partial(self._look, parts, tree, faces, radius, seen, candidates)
+            open_queries = np.concatenate(list(each(look, len(parts))))
             if candidates == len(faces):
                 return
-            open_queries = np.concatenate(still_open)
             seen, candidates = candidates, min(candidates * 4, len(faces))
+
+    def _look(
+        self, parts: list[Int64], tree: cKDTree, faces: Int64, radius: float, seen: int, candidates: int, number: int
+    ) -> Int64:
+        """Measure some queries against the next nearest faces. Returns those to which faces unseen may be nearer."""
+        part = parts[number]
+        away, index = tree.query(self.queries[part], candidates)
+        away, index = away.reshape(len(part), -1), index.reshape(len(part), -1)
+        if seen == 0:  # one after the other: most are not worth it once the first are measured
+            for turn in range(candidates):
+                worth = np.flatnonzero(away[:, turn] - radius <= np.sqrt(self.squared[part]))
+                self._measure(part[worth], faces[index[worth, turn]], repeated=False)
+        else:
+            rows, turns = np.nonzero(away[:, seen:] - radius <= np.sqrt(self.squared[part])[:, None])
+            self._measure(part[rows], faces[index[rows, seen + turns]], repeated=True)
+        return part[away[:, -1] - radius <= np.sqrt(self.squared[part])]
 
     def _measure(self, queries: Int64, faces: Int64, *, repeated: bool) -> None:
         """A face for each of some queries, which may be `repeated`; of equally near ones the first stays."""

@@ -19,6 +19,7 @@ from ..features import Features
 from ..geometry.closest import closest_barycentrics, closest_points
 from ..geometry.components import corners_around
 from ..mesh import Float32, TriangleMesh
+from ..parallel import each
 from ..preflight import Preflight, preflight
 from ..progress import JobContext
 
@@ -29,7 +30,7 @@ SAMPLES = 5000  # target vertices that the bones are fitted to
 ROUNDS = 8
 CANDIDATES = 12  # near points of the bent source that are judged by their features too
 MOST_SEARCHED = 25_000  # of the source's vertices; the faces around the best of them are searched too
-CHUNK = 16_384
+CHUNK = 4096  # points matched at once
 MOST_SHARED = 1000  # of the vertices that two bones share: what holds the bones together
 SPREAD = (0.06, 0.012)  # of the extent, first and last round: how far off a match may be and still count
 JOINT = 0.2  # how strongly bones hold together where both move a vertex
@@ -188,17 +189,19 @@ class _Fit:
         normals = self._normals(points)
         tree = cKDTree(np.concatenate([points, NORMAL * normals], axis=1)[self._searched])
         count = min(CANDIDATES, len(self._searched))
-        vertex = np.zeros(len(self.goal), np.int64)
-        for start in range(0, len(vertex), CHUNK):
-            part = slice(start, start + CHUNK)
+
+        def nearest(number: int) -> Int64:
+            part = slice(number * CHUNK, (number + 1) * CHUNK)
             goal, facing, values = self.goal[part], self.normals[part], self.values[part]
-            _, near = tree.query(np.concatenate([goal, NORMAL * facing], axis=1), count, workers=-1)
+            _, near = tree.query(np.concatenate([goal, NORMAL * facing], axis=1), count)
             near = self._searched[near.reshape(len(goal), -1)]
             cost = ((points[near] - goal[:, None]) ** 2).sum(axis=2)
             cost += NORMAL**2 * (1 - np.einsum("nki,ni->nk", normals[near], facing))
             alike = np.einsum("nkd,nd->nk", self.source_values[near], values)
             cost += MEANING**2 * np.clip(1 - alike, 0, 2) / 2
-            vertex[part] = near[np.arange(len(near)), cost.argmin(axis=1)]
+            return near[np.arange(len(near)), cost.argmin(axis=1)]
+
+        vertex = np.concatenate(list(each(nearest, -(-len(self.goal) // CHUNK))) or [np.zeros(0, np.int64)])
         match, gap = self._onto_faces(points, vertex)
         facing = np.einsum("nc,nci,ni->n", match.bary, normals[self.body.faces[match.face]], self.normals)
         return match, gap, facing
@@ -210,6 +213,16 @@ class _Fit:
 
     def _onto_faces(self, points: Float64, vertex: Int64) -> tuple[_Match, Float64]:
         """The nearest point of the faces around each vertex."""
+
+        def nearest(number: int) -> tuple[Int64, Float64, Float64]:
+            part = slice(number * CHUNK, (number + 1) * CHUNK)
+            return self._onto_faces_around(points, self.goal[part], vertex[part])
+
+        parts = list(each(nearest, max(-(-len(vertex) // CHUNK), 1)))
+        face, bary, gap = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return _Match(face, bary), gap
+
+    def _onto_faces_around(self, points: Float64, goal: Float64, vertex: Int64) -> tuple[Int64, Float64, Float64]:
         slots = self._slots
         count = slots[vertex + 1] - slots[vertex]
         best = np.full(len(vertex), np.inf)
@@ -219,11 +232,11 @@ class _Fit:
             rows = np.flatnonzero(count > turn)
             own = self._corners[slots[vertex[rows]] + turn] // 3
             corners = points[self.body.faces[own]]
-            weights = closest_barycentrics(corners, self.goal[rows])
-            gap = np.linalg.norm(np.einsum("nc,nci->ni", weights, corners) - self.goal[rows], axis=1)
+            weights = closest_barycentrics(corners, goal[rows])
+            gap = np.linalg.norm(np.einsum("nc,nci->ni", weights, corners) - goal[rows], axis=1)
             better = gap < best[rows]
             best[rows[better]], face[rows[better]], bary[rows[better]] = gap[better], own[better], weights[better]
-        return _Match(face, bary), best
+        return face, bary, best
 
     def gap_of(self, match: _Match, maps: Float64) -> Float64:
         """(N,) how far the matches' points are from their goals once bent."""
