@@ -87,7 +87,7 @@ def read_cells(
         return _read_view(mesh, raycaster, cameras, views, index, grid, cell_shift, offset)
 
     rows, columns, data = [], [], []
-    for index, (row, column, share) in enumerate(each(read, len(cameras))):
+    for index, (row, column, share) in enumerate(each(read, range(len(cameras)))):
         rows.append(row)
         columns.append(column + index * grid * grid)
         data.append(share)

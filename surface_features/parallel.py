@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 MOST = 8  # threads: what is left inside the lock would only wait for itself
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -19,11 +20,16 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def each(work: Callable[[int], Result], count: int) -> Iterator[Result]:
-    """work(0), …, work(count − 1) in this order. An error ends it; what has not begun by then is left out."""
-    threads = min(cores(), count, MOST)
+def each(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """`work` of every item, in this order. An error ends it; what has not begun by then is left out."""
+    threads = min(cores(), len(items), MOST)
     if threads < 2:
-        yield from map(work, range(count))
+        yield from map(work, items)
         return
     with ThreadPoolExecutor(threads) as pool:
-        yield from pool.map(work, range(count))
+        yield from pool.map(work, items)
+
+
+def parts(count: int, size: int) -> list[slice]:
+    """0 … count in slices of `size`, the last one shorter; one empty slice of nothing."""
+    return [slice(start, start + size) for start in range(0, max(count, 1), size)]

@@ -82,9 +82,7 @@ class Backbone:
                 continue
             done += len(cells[-1])
             report(done / len(pictures))
-        encoded = np.concatenate(cells)
-        encoded[order] = encoded.copy()
-        return encoded
+        return np.concatenate(cells)[order.argsort()]
 
     @torch.inference_mode()
     def _forward(self, pictures: Float32) -> Float32:

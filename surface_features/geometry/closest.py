@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..mesh import Float32, Int32, TriangleMesh
-from ..parallel import each
+from ..parallel import each, parts
 
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree
@@ -64,18 +64,14 @@ class _Best:
         seen, candidates = 0, min(FIRST_CANDIDATES, len(faces))
         while len(open_queries):
             size = max(PAIRS // candidates, FEWEST)
-            parts = [open_queries[first : first + size] for first in range(0, len(open_queries), size)]
-            look = partial(self._look, parts, tree, faces, radius, seen, candidates)
-            open_queries = np.concatenate(list(each(look, len(parts))))
+            look = partial(self._look, tree, faces, radius, seen, candidates)
+            open_queries = np.concatenate(list(each(look, [open_queries[p] for p in parts(len(open_queries), size)])))
             if candidates == len(faces):
                 return
             seen, candidates = candidates, min(candidates * 4, len(faces))
 
-    def _look(
-        self, parts: list[Int64], tree: cKDTree, faces: Int64, radius: float, seen: int, candidates: int, number: int
-    ) -> Int64:
+    def _look(self, tree: cKDTree, faces: Int64, radius: float, seen: int, candidates: int, part: Int64) -> Int64:
         """Measure some queries against the next nearest faces. Returns those to which faces unseen may be nearer."""
-        part = parts[number]
         away, index = tree.query(self.queries[part], candidates)
         away, index = away.reshape(len(part), -1), index.reshape(len(part), -1)
         if seen == 0:  # one after the other: most are not worth it once the first are measured

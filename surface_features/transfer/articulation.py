@@ -19,7 +19,7 @@ from ..features import Features
 from ..geometry.closest import closest_barycentrics, closest_points
 from ..geometry.components import corners_around
 from ..mesh import Float32, TriangleMesh
-from ..parallel import each
+from ..parallel import each, parts
 from ..preflight import Preflight, preflight
 from ..progress import JobContext
 
@@ -190,18 +190,17 @@ class _Fit:
         tree = cKDTree(np.concatenate([points, NORMAL * normals], axis=1)[self._searched])
         count = min(CANDIDATES, len(self._searched))
 
-        def nearest(number: int) -> Int64:
-            part = slice(number * CHUNK, (number + 1) * CHUNK)
+        def nearest(part: slice) -> Int64:
             goal, facing, values = self.goal[part], self.normals[part], self.values[part]
             _, near = tree.query(np.concatenate([goal, NORMAL * facing], axis=1), count)
-            near = self._searched[near.reshape(len(goal), -1)]
+            near = self._searched[near.reshape(len(goal), count)]
             cost = ((points[near] - goal[:, None]) ** 2).sum(axis=2)
             cost += NORMAL**2 * (1 - np.einsum("nki,ni->nk", normals[near], facing))
             alike = np.einsum("nkd,nd->nk", self.source_values[near], values)
             cost += MEANING**2 * np.clip(1 - alike, 0, 2) / 2
             return near[np.arange(len(near)), cost.argmin(axis=1)]
 
-        vertex = np.concatenate(list(each(nearest, -(-len(self.goal) // CHUNK))) or [np.zeros(0, np.int64)])
+        vertex = np.concatenate(list(each(nearest, parts(len(self.goal), CHUNK))))
         match, gap = self._onto_faces(points, vertex)
         facing = np.einsum("nc,nci,ni->n", match.bary, normals[self.body.faces[match.face]], self.normals)
         return match, gap, facing
@@ -214,12 +213,11 @@ class _Fit:
     def _onto_faces(self, points: Float64, vertex: Int64) -> tuple[_Match, Float64]:
         """The nearest point of the faces around each vertex."""
 
-        def nearest(number: int) -> tuple[Int64, Float64, Float64]:
-            part = slice(number * CHUNK, (number + 1) * CHUNK)
+        def nearest(part: slice) -> tuple[Int64, Float64, Float64]:
             return self._onto_faces_around(points, self.goal[part], vertex[part])
 
-        parts = list(each(nearest, max(-(-len(vertex) // CHUNK), 1)))
-        face, bary, gap = (np.concatenate(column) for column in zip(*parts, strict=True))
+        found = each(nearest, parts(len(vertex), CHUNK))
+        face, bary, gap = (np.concatenate(column) for column in zip(*found, strict=True))
         return _Match(face, bary), gap
 
     def _onto_faces_around(self, points: Float64, goal: Float64, vertex: Int64) -> tuple[Int64, Float64, Float64]:
@@ -248,8 +246,7 @@ class _Fit:
     def likeness(self, match: _Match) -> Float64:
         """(N,) cosine of each target point's features and those of its match."""
         result = np.empty(len(self.goal))
-        for start in range(0, len(result), CHUNK):
-            part = slice(start, start + CHUNK)
+        for part in parts(len(result), CHUNK):
             corners = self.source_values[self.body.faces[match.face[part]]]
             found, own = np.einsum("nc,ncd->nd", match.bary[part].astype(np.float32), corners), self.values[part]
             length = np.linalg.norm(found, axis=1) * np.linalg.norm(own, axis=1)

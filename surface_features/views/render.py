@@ -70,22 +70,14 @@ class Raycaster:
     def view(self, cameras: Cameras, index: int, size: int) -> ViewBuffers:
         """One camera's picture, as buffers with N = 1."""
         found = _empty_buffers(1, size)
-        self._draw(cameras, index, found, 0)
-        return found
-
-    def views(self, cameras: Cameras, size: int) -> ViewBuffers:
-        """A picture from every camera."""
-        found = _empty_buffers(len(cameras), size)
-        self.prepare()
-        for _ in each(lambda index: self._draw(cameras, index, found, index), len(cameras)):
-            pass
+        self.draw(cameras, index, found, 0)
         return found
 
     def prepare(self) -> None:
         """What is computed once, before several threads ask."""
         _ = self._scene, self._reach, self.mesh.face_normals
 
-    def _draw(self, cameras: Cameras, index: int, found: ViewBuffers, place: int) -> None:
+    def draw(self, cameras: Cameras, index: int, found: ViewBuffers, place: int) -> None:
         """What a camera sees, into one of the empty pictures of `found`."""
         size = found.depth.shape[1]
         rotation, centre, half = cameras.rotations[index], cameras.centres[index], cameras.half_sizes[index]
@@ -124,4 +116,8 @@ def _empty_buffers(count: int, size: int) -> ViewBuffers:
 
 def render_views(raycaster: Raycaster, cameras: Cameras, size: int) -> ViewBuffers:
     """Pictures of `size` × `size` pixels from every camera."""
-    return raycaster.views(cameras, size)
+    found = _empty_buffers(len(cameras), size)
+    raycaster.prepare()
+    for _ in each(lambda index: raycaster.draw(cameras, index, found, index), range(len(cameras))):
+        pass
+    return found
