@@ -13,6 +13,7 @@ from .features import Features
 from .geometry.components import corners_around
 from .map_smoothing import smooth_map
 from .mesh import Float32, Int32, TriangleMesh
+from .parallel import parts
 from .progress import JobContext
 
 if TYPE_CHECKING:
@@ -141,9 +142,11 @@ def _smooth(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`smooth_map`, but where it would lead to something else: a layer of clothes, or the other lip."""
     new_face, new_bary, trusted = smooth_map(source, target, face.astype(np.int32), bary.astype(np.float32))
-    reached = np.einsum("vc,vcd->vd", new_bary, target_features.values[target.faces[new_face]])
-    gap = reached - source_features.values
-    new_alike = 1 - (gap**2).sum(axis=1) / 2
+    goals, wanted = target_features.values, source_features.values
+    new_alike = np.empty_like(alike)
+    for rows in parts(len(face), CHUNK):
+        reached = np.einsum("vc,vcd->vd", new_bary[rows], goals[target.faces[new_face[rows]]])
+        new_alike[rows] = 1 - ((reached - wanted[rows]) ** 2).sum(axis=1) / 2
     better = trusted & (new_alike > alike - LOST_LIKENESS) & (alike < EXACT)
     return (
         np.where(better, new_face, face),
@@ -161,11 +164,11 @@ def _refine_on_faces(
     around = corners_around(target.faces, len(target.vertices))
     goals = torch.from_numpy(target_values)
     sides = _squared_sides(target.faces, goals)
-    parts = []
-    for first in range(0, len(vertex), CHUNK):
-        rows = slice(first, first + CHUNK)
-        parts.append(_refine_some(torch.from_numpy(values[rows]), target.faces, goals, sides, around, vertex[rows]))
-    face, bary, gap = (np.concatenate(column) for column in zip(*parts, strict=True))
+    found = [
+        _refine_some(torch.from_numpy(values[rows]), target.faces, goals, sides, around, vertex[rows])
+        for rows in parts(len(vertex), CHUNK)
+    ]
+    face, bary, gap = (np.concatenate(column) for column in zip(*found, strict=True))
     return face, bary, 1 - gap / 2
 
 

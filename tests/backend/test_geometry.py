@@ -221,6 +221,21 @@ def test_inpainting_falls_back_when_nothing_can_be_factorised(monkeypatch: pytes
     assert np.allclose(filled, sheet.vertices[:, 1])
 
 
+def test_inpainting_little_of_a_mesh_reads_only_its_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    mesh = icosphere(5)
+    known = mesh.vertices[:, 2] < 0.8
+    values = np.random.default_rng(0).random((len(mesh.vertices), 3)).astype(np.float32)
+    seen = []
+    assemble = laplacian_module._assemble
+    monkeypatch.setattr(laplacian_module, "_assemble", lambda m, patch: seen.append(len(patch)) or assemble(m, patch))
+    filled = inpaint(mesh, values, known)
+    monkeypatch.setattr(laplacian_module, "PATCH", 0.0)
+    whole = inpaint(mesh, values, known)
+    assert seen[0] < 0.3 * len(mesh.faces)
+    assert seen[1:] == [len(mesh.faces)]
+    assert np.allclose(filled, whole, atol=1e-5)
+
+
 def test_inpainting_needs_something_known() -> None:
     with pytest.raises(ValueError, match="at least one known vertex"):
         inpaint(box(), np.zeros(8), np.zeros(8, bool))
