@@ -16,7 +16,7 @@ from ..bridge.job import JobPlan, Outcome
 from ..bridge.mesh import read_whole_mesh
 from ..bridge.scene import SentObject, check_editable
 from ..bridge.texture_source import SourceTextures
-from ..properties import JobSettings, TextureOptions, get_settings, job_settings
+from ..properties import JobSettings, TextureOptions, get_settings, job_settings, texture_options
 from ..surface_features.engine import JobRequest, JobResult
 from ..surface_features.errors import BadInputError
 from ..surface_features.wording import how_many
@@ -219,7 +219,12 @@ class SURFACE_FEATURES_OT_texture_from_picture(JobOperator, bpy.types.Operator):
         settings = get_settings(context)
         texture = settings.texture
         return plan_texture_from_picture(
-            obj, texture.picture, texture.geometry, job_settings(context), texture.options(), replace=settings.replace
+            obj,
+            texture.picture,
+            texture.geometry,
+            job_settings(context),
+            texture_options(texture),
+            replace=settings.replace,
         )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..bridge.armature import find_armature, read_bones
 from ..bridge.fitted_armature import copy_armature, place_bones
 from ..bridge.job import JobPlan, Outcome
-from ..properties import JobSettings, get_settings, job_settings
+from ..properties import JobSettings, get_settings, job_settings, rig_settings
 from ..surface_features.engine import JobRequest, JobResult
 from ..surface_features.errors import BadInputError, EngineError
 from ..surface_features.mesh import Float32
@@ -89,7 +89,7 @@ class SURFACE_FEATURES_OT_rig(JobOperator, bpy.types.Operator):
     )
 
     def plan(self, context: bpy.types.Context) -> JobPlan:
-        rig = get_settings(context).rig_settings()
+        rig = rig_settings(get_settings(context))
         replace = self.replace or get_settings(context).replace
         if rig.rig_from in ("HUMAN", "QUADRUPED") or (rig.rig_from == "AUTO" and _nothing_is_rigged(context)):
             meshes, _ = selected_meshes(context)

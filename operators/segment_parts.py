@@ -19,7 +19,7 @@ from ..bridge.layout import read_layout
 from ..bridge.mesh import WholeMesh, read_whole_mesh
 from ..bridge.parts import Labels, PartsChoice, check_room, read_labels, write_parts
 from ..bridge.scene import SentObject, check_editable
-from ..properties import JobSettings, get_settings, job_settings
+from ..properties import JobSettings, get_settings, job_settings, parts_choice
 from ..surface_features.engine import JobRequest, JobResult
 from ..surface_features.errors import BadInputError, EngineError
 from ..surface_features.wording import how_many, name_or_count
@@ -205,7 +205,7 @@ class SURFACE_FEATURES_OT_segment_parts(JobOperator, bpy.types.Operator):
     def plan(self, context: bpy.types.Context) -> JobPlan:
         objects, _ = selected_meshes(context)
         scene = get_settings(context)
-        choice = scene.parts.choice(replace=self.replace or scene.replace)
+        choice = parts_choice(scene.parts, replace=self.replace or scene.replace)
         if self.method != "SCENE":
             choice = dataclasses.replace(choice, method=self.method)
         return plan_segment_parts(objects, job_settings(context), choice)
@@ -226,7 +226,7 @@ class SURFACE_FEATURES_OT_train_parts(JobOperator, bpy.types.Operator):
 
     def plan(self, context: bpy.types.Context) -> JobPlan:
         objects, _ = selected_meshes(context)
-        choice = get_settings(context).parts.choice(replace=False)
+        choice = parts_choice(get_settings(context).parts, replace=False)
         if self.path:
             choice = dataclasses.replace(choice, path=self.path)
         return plan_train_parts(objects, job_settings(context), choice)

@@ -20,7 +20,7 @@ from ..bridge.scene import SentObject, check_editable
 from ..bridge.stand_in import UV_NAME
 from ..bridge.texture_source import SourceTextures, read_source_textures
 from ..bridge.uv import loop_uv, new_loop_uv, own_corner_uv, usable_uv, write_loop_uv
-from ..properties import JobSettings, TextureOptions, get_settings, job_settings
+from ..properties import JobSettings, TextureOptions, get_settings, job_settings, texture_options
 from ..surface_features.engine import JobRequest, JobResult
 from ..surface_features.errors import BadInputError, EngineError
 from .base import JobOperator
@@ -113,7 +113,8 @@ class SURFACE_FEATURES_OT_transfer_texture(JobOperator, bpy.types.Operator):
         source, others = source_and_others(context)
         settings = get_settings(context)
         replace = self.replace or settings.replace
-        return plan_transfer_texture(source, others, job_settings(context), settings.texture.options(), replace=replace)
+        options = texture_options(settings.texture)
+        return plan_transfer_texture(source, others, job_settings(context), options, replace=replace)
 
 
 def _read_targets(

@@ -15,7 +15,7 @@ from ..bridge.pins import read_pins
 from ..bridge.selection import selected_vertices
 from ..bridge.weight_report import write_report
 from ..bridge.weights import groups_with_weights
-from ..properties import JobSettings, WriteOptions, get_settings, job_settings
+from ..properties import JobSettings, WriteOptions, get_settings, job_settings, write_options
 from ..surface_features.engine import JobRequest, JobResult
 from ..surface_features.errors import BadInputError
 from ..surface_features.mesh import Float32
@@ -119,7 +119,7 @@ class SURFACE_FEATURES_OT_transfer_weights(JobOperator, bpy.types.Operator):
             others,
             job_settings(context),
             replace=self.replace or scene.replace,
-            options=scene.weights.write_options(),
+            options=write_options(scene.weights),
             whole_character=scene.weights.whole_character,
         )
 

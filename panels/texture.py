@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..properties import get_settings
+from ..properties import get_settings, texture_options
 from .sidebar import SidebarPanel
 
 
@@ -27,7 +27,7 @@ class SURFACE_FEATURES_PT_texture(SidebarPanel, bpy.types.Panel):
         column.use_property_split = True
         for name in ("size", "margin", "min_confidence", "new_uvs", "save"):
             column.prop(texture, name)
-        options = texture.options()
+        options = texture_options(texture)
         # The number of images is only known with the source's materials: the most there can be.
         most = options.memory_mb(len(options.channels) + 1)
         column.label(text=f"Up to {most:,.0f} MB for each target", icon="MEMORY")

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The scene's settings, and the frozen dataclasses that jobs are made from; each transfer has a module of its own."""
+"""The scene's settings, and the frozen dataclasses that jobs are made from; each transfer has a module of its own.
+
+Property groups have no methods: Blender 4.2 as a Python module keeps them for ever, and crashes when the program ends.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,11 @@ from ..bridge.attributes import What
 from ..preferences import get_preferences
 from ..surface_features.settings import FeatureSettings, WeightSettings
 from . import parts, pose, texture, weights
-from .parts import PartsSettings
+from .parts import PartsSettings, parts_choice
 from .pose import PoseTransferSettings
 from .rig import RigSettings
-from .texture import SurfaceFeaturesTextureSettings, TextureOptions
-from .weights import SurfaceFeaturesWeightSettings, WriteOptions
+from .texture import SurfaceFeaturesTextureSettings, TextureOptions, texture_options
+from .weights import SurfaceFeaturesWeightSettings, WriteOptions, weight_choices, write_options
 
 __all__ = [
     "JobSettings",
@@ -26,8 +29,12 @@ __all__ = [
     "WriteOptions",
     "get_settings",
     "job_settings",
+    "parts_choice",
     "register",
+    "rig_settings",
+    "texture_options",
     "unregister",
+    "write_options",
 ]
 
 
@@ -131,16 +138,18 @@ class SurfaceFeaturesSettings(bpy.types.PropertyGroup):
 
     parts: bpy.props.PointerProperty(type=PartsSettings)  # type: ignore[valid-type]
 
-    def rig_settings(self) -> RigSettings:
-        return RigSettings(rig_from=self.rig_from, skeleton=self.skeleton, together=self.together)
 
-    def weight_settings(self) -> WeightSettings:
-        return WeightSettings(
-            max_influences=self.max_influences,
-            min_confidence=self.min_confidence,
-            prune_below=self.prune_below,
-            **self.weights.choices(),
-        )
+def rig_settings(chosen: SurfaceFeaturesSettings) -> RigSettings:
+    return RigSettings(rig_from=chosen.rig_from, skeleton=chosen.skeleton, together=chosen.together)
+
+
+def _weight_settings(chosen: SurfaceFeaturesSettings) -> WeightSettings:
+    return WeightSettings(
+        max_influences=chosen.max_influences,
+        min_confidence=chosen.min_confidence,
+        prune_below=chosen.prune_below,
+        **weight_choices(chosen.weights),
+    )
 
 
 def get_settings(context: bpy.types.Context) -> SurfaceFeaturesSettings:
@@ -152,7 +161,7 @@ def job_settings(context: bpy.types.Context) -> JobSettings:
     preferences, scene = get_preferences(context), get_settings(context)
     return JobSettings(
         features=preferences.feature_settings(scene.views),
-        weights=scene.weight_settings(),
+        weights=_weight_settings(scene),
         cache_folder=preferences.cache_path,
         cache_size_mb=preferences.cache_size_mb,
     )

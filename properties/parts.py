@@ -52,18 +52,19 @@ class PartsSettings(bpy.types.PropertyGroup):
         default={one.name for one in PartsChoice.outputs},
     )
 
-    def choice(self, *, replace: bool) -> PartsChoice:
-        return PartsChoice(
-            method=self.method,
-            count=self.count,
-            labels=LabelSource[self.labels],
-            attribute=self.attribute,
-            several=self.several,
-            path=self.path,
-            smoothness=self.smoothness,
-            outputs=tuple(one for one in Output if one.name in self.outputs),
-            replace=replace,
-        )
+
+def parts_choice(chosen: PartsSettings, *, replace: bool) -> PartsChoice:
+    return PartsChoice(
+        method=chosen.method,
+        count=chosen.count,
+        labels=LabelSource[chosen.labels],
+        attribute=chosen.attribute,
+        several=chosen.several,
+        path=chosen.path,
+        smoothness=chosen.smoothness,
+        outputs=tuple(one for one in Output if one.name in chosen.outputs),
+        replace=replace,
+    )
 
 
 CLASSES = (PartsSettings,)

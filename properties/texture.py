@@ -92,10 +92,11 @@ class SurfaceFeaturesTextureSettings(bpy.types.PropertyGroup):
         subtype="FILE_PATH",
     )
 
-    def options(self) -> TextureOptions:
-        settings = TextureSettings(size=int(self.size), margin=self.margin, min_confidence=self.min_confidence)
-        wanted = tuple(channel.name for channel in CHANNELS if channel.name in self.channels)
-        return TextureOptions(settings, wanted, self.save, self.new_uvs)
+
+def texture_options(chosen: SurfaceFeaturesTextureSettings) -> TextureOptions:
+    settings = TextureSettings(size=int(chosen.size), margin=chosen.margin, min_confidence=chosen.min_confidence)
+    wanted = tuple(channel.name for channel in CHANNELS if channel.name in chosen.channels)
+    return TextureOptions(settings, wanted, chosen.save, chosen.new_uvs)
 
 
 CLASSES = (SurfaceFeaturesTextureSettings,)

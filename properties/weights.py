@@ -91,23 +91,25 @@ class SurfaceFeaturesWeightSettings(bpy.types.PropertyGroup):
         subtype="FILE_PATH",
     )
 
-    def choices(self) -> dict[str, Any]:
-        """Fields of `WeightSettings`."""
-        return {
-            "mode": self.mode,
-            "side_guard": self.side_guard,
-            "swap_sides": self.swap_sides,
-            "loose_parts": self.loose_parts,
-            "symmetrise": self.symmetrise,
-        }
 
-    def write_options(self) -> WriteOptions:
-        return WriteOptions(
-            selected_bones=self.selected_bones,
-            selected_vertices=self.selected_vertices,
-            soft_edge_m=self.soft_edge,
-            mix=self.mix,
-        )
+def weight_choices(chosen: SurfaceFeaturesWeightSettings) -> dict[str, Any]:
+    """Fields of `WeightSettings`."""
+    return {
+        "mode": chosen.mode,
+        "side_guard": chosen.side_guard,
+        "swap_sides": chosen.swap_sides,
+        "loose_parts": chosen.loose_parts,
+        "symmetrise": chosen.symmetrise,
+    }
+
+
+def write_options(chosen: SurfaceFeaturesWeightSettings) -> WriteOptions:
+    return WriteOptions(
+        selected_bones=chosen.selected_bones,
+        selected_vertices=chosen.selected_vertices,
+        soft_edge_m=chosen.soft_edge,
+        mix=chosen.mix,
+    )
 
 
 CLASSES = (SurfaceFeaturesWeightSettings,)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import bpy
 
-from ...properties import get_settings, job_settings
+from ...properties import get_settings, job_settings, texture_options
 from ...surface_features.errors import BadInputError
 from ...surface_features.settings import TEXTURE_SIZES
 from ..picture import plan_texture_from_picture
@@ -34,7 +34,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 def _texture(options: argparse.Namespace) -> None:
     source, targets = source_and_targets(options)
-    wanted = get_settings(bpy.context).texture.options()
+    wanted = texture_options(get_settings(bpy.context).texture)
     if options.size:
         wanted = replace(wanted, settings=replace(wanted.settings, size=options.size))
     wanted = replace(wanted, new_uvs=wanted.new_uvs or options.new_uvs)
@@ -60,7 +60,7 @@ def _picture(options: argparse.Namespace) -> None:
     geometry = _load(options.geometry) if options.geometry else None
     if geometry is not None:
         geometry.colorspace_settings.name = "Non-Color"
-    wanted = get_settings(bpy.context).texture.options()
+    wanted = texture_options(get_settings(bpy.context).texture)
     if options.size:
         wanted = replace(wanted, settings=replace(wanted.settings, size=options.size))
     settings = job_settings(bpy.context)

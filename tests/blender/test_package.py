@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from inspect import isfunction
 from pathlib import Path
 
 import bpy
@@ -86,3 +87,10 @@ sys.exit(f"imported {{heavy}}" if heavy else 0)
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_property_groups_have_no_methods(extension) -> None:
+    """Blender 4.2 as a module keeps the functions of such classes for ever, and crashes at the end of the program."""
+    groups = [cls for cls in bpy.types.PropertyGroup.__subclasses__() if cls.__module__.startswith(MODULE)]
+    assert groups
+    assert not [f"{cls.__name__}.{name}" for cls in groups for name, kept in vars(cls).items() if isfunction(kept)]

@@ -305,6 +305,7 @@ def test_the_command_saves_a_painted_copy(extension, tmp_path) -> None:
 
 def test_the_memory_it_will_take_grows_with_the_size(extension) -> None:
     texture = bpy.context.scene.surface_features.texture
-    small = texture.options().memory_mb(7)
+    options = extension("properties").texture_options
+    small = options(texture).memory_mb(7)
     texture.size = "8192"
-    assert texture.options().memory_mb(7) > 2000 > small
+    assert options(texture).memory_mb(7) > 2000 > small
