@@ -72,6 +72,15 @@ def test_killed_worker_leaves_the_scene_and_one_sentence(extension, slow_scene, 
     np.testing.assert_allclose(weights_of(slow_scene[1], JOINTS).sum(axis=1), 1.0, atol=1e-3)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell starts what runs in its background with interrupts ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_interrupted_job_changes_nothing(extension, slow_scene) -> None:
     before = fingerprint()
     with while_a_job_runs(extension, lambda _: os.kill(os.getpid(), signal.SIGINT)):
@@ -81,6 +90,7 @@ def test_interrupted_job_changes_nothing(extension, slow_scene) -> None:
     assert bpy.ops.surface_features.transfer_weights() == {"FINISHED"}
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("operator", ["transfer_pose", "transfer_motion"])
 def test_interrupted_motion_keys_nothing(extension, operator: str) -> None:
     source, target = add_source(), add_source("Stout", stout())
