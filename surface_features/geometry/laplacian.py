@@ -71,9 +71,8 @@ def _assemble(mesh: TriangleMesh, patch: Int32) -> tuple[SparseMatrix, Float64, 
     from scipy.sparse import csc_matrix
 
     count = len(mesh.vertices)
-    corners = mesh.vertices[np.unique(mesh.faces)].astype(np.float64)
-    low = corners.min(axis=0)
-    extent = float((corners.max(axis=0) - low).max())
+    low, high = (edge(mesh.corners, axis=(0, 1)).astype(np.float64) for edge in (np.min, np.max))
+    extent = float((high - low).max())
     used, faces = np.unique(patch, return_inverse=True)
     stiffness, mass = package.mesh_laplacian((mesh.vertices[used] - low) / extent, faces.reshape(-1, 3))
     stiffness = stiffness.tocoo()
