@@ -56,12 +56,12 @@ class Backbone:
     def pictures(self, views: ViewBuffers) -> Float32:
         """(N, C, S, S) float32, the pictures this backbone wants of these views."""
         if self.checkpoint.pictures == "normals+depth":
-            channels = np.concatenate([views.normals, views.depth[..., None]], axis=-1)
-        else:
-            channels = (shade(views) - np.array(self.checkpoint.mean, np.float32)) / np.array(
-                self.checkpoint.std, np.float32
-            )
-        return np.ascontiguousarray(channels.transpose(0, 3, 1, 2), np.float32)
+            pictures = np.empty((len(views.depth), 4, *views.depth.shape[1:]), np.float32)
+            pictures[:, :3] = views.normals.transpose(0, 3, 1, 2)
+            pictures[:, 3] = views.depth
+            return pictures
+        mean, std = (np.array(numbers, np.float32) for numbers in (self.checkpoint.mean, self.checkpoint.std))
+        return np.ascontiguousarray(((shade(views) - mean) / std).transpose(0, 3, 1, 2), np.float32)
 
     def encode(self, pictures: Float32, warn: Callable[[str], None], report: Callable[[float], None]) -> Float32:
         """(N, C, S, S) → (N, G, G, D) float32 unit vectors.
