@@ -38,6 +38,7 @@ from .humans import (
     sample_proportions,
     to_z_up,
 )
+from .loose_clothes import dress_loosely
 from .objects import ObjectSource
 from .procedural import TemplateChart, sample_procedural
 from .quadrupeds import SPECIES, AnimalModel, crossed_pose, random_animal, random_pose
@@ -97,6 +98,17 @@ def sample_chibi_person(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Ge
     person = model.sample_person(rng)
     pose = sample_pose(model, person, rng, float(rng.choice([0.0, rng.uniform(0.3, 1.0)], p=[0.3, 0.7])))
     return _finish(pose_person(model, person, pose, sample_chibi(rng)), wardrobe, rng, clothes=1.0, rough=1.0)
+
+
+def sample_robed_person(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Generator) -> Labelled:
+    """A person in robes, wide sleeves, long hair or big boots, Z up; a big-headed game figure in two of five."""
+    person = model.sample_person(rng)
+    proportions = sample_chibi(rng) if rng.uniform() < 0.4 else None
+    pose = sample_pose(model, person, rng, float(rng.choice([0.0, rng.uniform(0.2, 0.8)], p=[0.2, 0.8])))
+    mesh = dress_loosely(wardrobe, pose_person(model, person, pose, proportions), rng, DELETED)
+    roughen(mesh, rng, float(rng.uniform() < 0.6))
+    mesh.vertices = to_z_up(mesh.vertices)
+    return mesh
 
 
 def _finish(posed: np.ndarray, wardrobe: Wardrobe, rng: np.random.Generator, clothes: float, rough: float) -> Labelled:
@@ -205,6 +217,7 @@ class CharacterSource:
         "crossed",
         "fused",
         "pierced",
+        "robed",
     )
 
     def __init__(self, data: Path, rigs: Path) -> None:
@@ -239,6 +252,8 @@ class CharacterSource:
             return sample_character(self.model, self.wardrobe, rng)
         if kind == "crossed":
             return sample_crossed_person(self.model, self.wardrobe, rng)
+        if kind == "robed":
+            return sample_robed_person(self.model, self.wardrobe, rng)
         if kind in ("remeshed", "pierced"):
             return sample_scanned_person(self.model, self.wardrobe, rng, pierced=kind == "pierced")
         if kind in ("animals", "fused"):
@@ -301,6 +316,7 @@ def main() -> None:
     parser.add_argument("--crossed", type=int, default=256, help="people with a hand or foot on the other side")
     parser.add_argument("--fused", type=int, default=512, help="quadrupeds whose skin was made anew, legs crossed")
     parser.add_argument("--pierced", type=int, default=128, help="people made anew, a forearm through the torso")
+    parser.add_argument("--robed", type=int, default=512, help="people whose clothes hide their shape")
     parser.add_argument("--first-seed", type=int, default=0, help="shards are numbered from here")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--without", nargs="*", default=[], choices=SPECIES, help="species kept for testing")

@@ -32,13 +32,15 @@ from .render_shards import IMAGE_SIZE, VIEWS_PER_CHARACTER
 from .template import Template, add_to_anchors, load_template
 
 SHARES = {  # of a batch's labelled pictures
-    "people": 0.31, "procedural": 0.08, "chibi": 0.1, "animals": 0.16, "men": 0.07, "kaykit": 0.05, "beasts": 0.12,
-    "remeshed": 0.14, "crossed": 0.04, "fused": 0.12, "pierced": 0.02,
+    "people": 0.26, "procedural": 0.06, "chibi": 0.12, "animals": 0.15, "men": 0.1, "kaykit": 0.09, "beasts": 0.12,
+    "remeshed": 0.12, "crossed": 0.06, "fused": 0.12, "pierced": 0.06, "robed": 0.2,
 }  # fmt: skip
 STORED = ("images", "labels")
 EVERY_S = 60.0
 GROUPS = 4  # of a batch's pictures, by how much they show
 MOST_PIXELS = 4  # times those of the smallest batch, however many pictures
+FITS = 6  # times that anchors are fitted to what a model says of its first batches
+ANCHOR_RATE = 0.02
 
 
 @dataclass(frozen=True)
@@ -227,21 +229,37 @@ class Trainer:
         self.steps += 1
         return float(loss.detach())
 
-    @torch.no_grad()
-    def start_from(self, folder: Path, pool: ShardPool, seed: int, batches: int = 48) -> None:
-        """Take over the weights of an exported model; each anchor starts as the mean feature of its surroundings."""
+    def start_from(self, folder: Path, pool: ShardPool, seed: int, batches: int = 96, fits: int = FITS) -> None:
+        """Take over the weights of an exported model, and fit anchors and parts to it while it is held still.
+
+        It would follow them to wherever they start. Each anchor starts as the mean feature of its surroundings.
+        """
         read_weights(self.model, folder)
-        rng = np.random.default_rng(seed)
+        seen = [self._see(*pool.batch(self.recipe, rng)) for rng in np.random.default_rng(seed).spawn(batches)]
         total = torch.zeros_like(self.anchors)
-        for _ in range(batches):
-            images, labels, characters = pool.batch(self.recipe, rng)
-            labels[characters:] = -1
-            with torch.autocast(self.device.type, dtype=torch.bfloat16):
-                cells = self.model(to_pixels(images.to(self.device))).permute(0, 2, 3, 1)
-            label = labels.to(self.device, torch.int64)
-            add_to_anchors(total, self.near, self.share, self.told[label[label >= 0]], cells[label >= 0])
+        for cells, label in seen:
+            add_to_anchors(total, self.near, self.share, self.told[label], cells)
         reached = total.norm(dim=1) > 0
-        self.anchors[reached] = nn.functional.normalize(total[reached], dim=1)
+        with torch.no_grad():
+            self.anchors[reached] = nn.functional.normalize(total[reached], dim=1)
+        optimiser = torch.optim.Adam([self.anchors, self.parts])
+        for left in range(fits, 0, -1):
+            for group in optimiser.param_groups:
+                group["lr"] = ANCHOR_RATE * left / fits
+            for cells, label in seen:
+                optimiser.zero_grad()
+                self._character_loss(cells, label).backward()
+                optimiser.step()
+
+    @torch.no_grad()
+    def _see(self, images: torch.Tensor, labels: torch.Tensor, characters: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Some (M, D) cells of the labelled pictures, and their (M,) template vertices."""
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            cells = self.model.in_groups(to_pixels(images[:characters].to(self.device)), GROUPS).permute(0, 2, 3, 1)
+        label = labels[:characters].to(self.device, torch.int64).reshape(-1)
+        known = torch.nonzero(label >= 0)[:, 0]
+        known = known[torch.randperm(len(known), generator=self.generator, device=self.device)[: self.recipe.pixels]]
+        return cells.reshape(-1, self.recipe.dim)[known], label[known]
 
     def save(self, path: Path) -> None:
         state = {

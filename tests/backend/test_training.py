@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from scipy.spatial.transform import Rotation
 
 from surface_features.backbones import load_backbone
+from surface_features.backbones.checkpoint import MODELS
 from surface_features.backbones.surface_context import SurfaceContext, SurfaceContextConfig, SurfacePoints
 from surface_features.features import compute_view_features
 from surface_features.mesh import TriangleMesh
@@ -223,6 +224,27 @@ def test_the_backbone_learns_from_characters_and_objects(tmp_path, template, ani
     again.load(tmp_path / "checkpoint.pt")
     assert again.steps == 12
     assert torch.equal(again.anchors, trainer.anchors)
+
+
+def test_anchors_are_fitted_to_the_model_that_training_goes_on_from(tmp_path, template, animals):
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "animals_000000"
+    folder.mkdir()
+    labels = np.repeat(rng.integers(animals.vertex_count, size=(24, 32, 1)), 32, axis=2)
+    np.save(folder / "labels.npy", labels.astype(np.int16))
+    shade = np.repeat(np.repeat(labels % 251, 4, axis=1), 4, axis=2).astype(np.uint8)
+    np.save(folder / "images.npy", np.stack([shade, 255 - shade, shade, np.full_like(shade, 200)], axis=-1))
+    pool = ShardPool(tmp_path)
+    pool.refresh()
+    bundled = MODELS / "bundled"
+    mean, fitted = (Trainer(Recipe(batch=4, pixels=512), template, "cpu", seed=0) for _ in range(2))
+    mean.start_from(bundled, pool, seed=0, batches=3, fits=0)
+    fitted.start_from(bundled, pool, seed=0, batches=3)
+    batch = pool.batch(fitted.recipe, np.random.default_rng([0]))
+    with torch.no_grad():
+        assert fitted.loss(*batch) < mean.loss(*batch)
+    for own, stored in zip(fitted.model.state_dict().values(), mean.model.state_dict().values(), strict=True):
+        assert torch.equal(own, stored)
 
 
 def test_the_network_over_the_surface_learns_sides(tmp_path, template, family, animals):

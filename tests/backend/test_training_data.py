@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from surface_features.mesh import TriangleMesh
-from training.dressing import Labelled, roughen
-from training.humans import HumanModel, pose_person, sample_crossed_pose, sample_piercing_pose
+from training.dressing import Labelled, Wardrobe, roughen
+from training.humans import HumanModel, pose_person, sample_crossed_pose, sample_piercing_pose, sample_pose
+from training.loose_clothes import dress_loosely
 from training.quadrupeds import CROSSING, LEGS, AnimalModel, crossed_pose, random_animal
 from training.read_rigs import face_front
 from training.remeshing import carry_labels
@@ -73,6 +74,26 @@ def test_a_piercing_hand_comes_out_on_the_other_side_of_the_torso(shared_data):
             within = (forearm > torso.min(axis=0)) & (forearm < torso.max(axis=0))
             inside.append(crossed and within.all(axis=1).any())
         assert any(inside)
+
+
+def test_what_hides_a_body_belongs_to_the_side_it_hangs_on(shared_data):
+    model = HumanModel(shared_data)
+    wardrobe = Wardrobe(model)
+    count = model.body_vertex_count
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        person = model.sample_person(rng)
+        posed = pose_person(model, person, sample_pose(model, person, rng, 0.0))
+        mesh = dress_loosely(wardrobe, posed, rng, deleted=1.0)
+        body, added = mesh.vertices[:count], mesh.vertices[count:]
+        assert np.isfinite(mesh.vertices).all()
+        assert mesh.faces.max() < len(mesh.vertices) == len(mesh.labels)
+        assert (mesh.faces >= count).any()
+        place = body[mesh.labels[count:]]
+        beside = np.abs(added[:, 0]) > 0.03 * np.ptp(body[:, 1])
+        assert (np.sign(added[beside, 0]) == np.sign(place[beside, 0])).mean() > 0.9
+        legs = place[:, 1] < np.quantile(body[:, 1], 0.2)
+        assert (np.abs(added[legs, 1] - place[legs, 1]) < 0.15 * np.ptp(body[:, 1])).all()
 
 
 def test_a_crossed_foot_lies_beyond_its_twin_or_its_neighbour(shared_data):
