@@ -4,8 +4,9 @@
 Every person has a shape and a pose of its own (seeds from 1,000,000 on; training uses smaller ones). In each pair one
 side keeps the base mesh's topology and the other is a voxel remesh, decimated: no vertex, edge or face of it is shared.
 Truth comes from the base mesh that all people share; the remeshed side is tied to it by closest points. Variants make
-the source harder: `clothed` (shells, hair, hats, props), `noisy` (bumps, low polygon counts), `partial` (a limb or the
-head cut off, holes); what is measured there is only what can be seen.
+the source harder: `clothed` (shells, hair, hats, props), `robed` (skirts, robes, wide sleeves, long hair, big boots),
+`noisy` (bumps, low polygon counts), `partial` (a limb or the head cut off, holes); what is measured there is only what
+can be seen.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from surface_features.views.render import Raycaster, render_views
 from training.data_folder import parse_with_data
 from training.dressing import Labelled, Wardrobe, roughen
 from training.humans import HumanModel, pose_person, sample_pose
+from training.loose_clothes import dress_loosely
 from training.remeshing import voxel_remesh
 
 FIRST_HELD_OUT_SEED = 1_000_000
@@ -35,7 +37,7 @@ REMESHED_VERTICES = 9_000
 # A remeshed point further than this from the skin lies where skin touches skin, or in the closed mouth: no truth there.
 TRUSTED_DISTANCE_M = 0.004
 POINTS_PER_PAIR = 4_000
-VARIANTS = ("clean", "clothed", "noisy", "partial")
+VARIANTS = ("clean", "clothed", "robed", "noisy", "partial")
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +69,8 @@ def spoil(model: HumanModel, posed: NDArray, variant: str, rng: np.random.Genera
     mesh = Labelled(posed[:count].copy(), model.body_faces.copy(), np.arange(count))
     if variant == "clothed":
         mesh = Wardrobe(model).dress(posed, rng, 1.0)
+    elif variant == "robed":
+        mesh = dress_loosely(Wardrobe(model), posed, rng, deleted=0.5)
     elif variant == "noisy":
         roughen(mesh, rng, 1.0)
         size = float(np.ptp(mesh.vertices, axis=0).max())
