@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from surface_features.geometry.components import weld
 
+from .grids import grid_faces
 from .humans import HumanModel
 
 SAME_PLACE = 1e-5  # of the extent
@@ -78,11 +79,11 @@ class Wardrobe:
         covered = np.zeros(count, bool)
         if rng.uniform() < 0.25 * amount:
             self._add_helper(mesh, posed, "helper-skirt")
-            covered |= self._bones(UNDER_SKIRT)[self.dominant]
+            covered |= self.follows(*UNDER_SKIRT)
         for bones in GARMENTS.values():
             if rng.uniform() < 0.35 * amount:
                 self._add_shell(mesh, posed[:count], normals, bones, size, rng)
-                covered |= self._bones(bones)[self.dominant]
+                covered |= self.follows(*bones)
         if deleted and rng.uniform() < deleted:
             hidden = covered[self.model.body_faces].all(axis=1)  # the body's faces come first
             mesh.faces = np.delete(mesh.faces, np.flatnonzero(hidden), axis=0)
@@ -94,33 +95,38 @@ class Wardrobe:
             self._add_prop(mesh, posed[:count], normals, size, rng)
         return mesh
 
-    def _bones(self, prefixes: tuple[str, ...]) -> np.ndarray:
-        return np.array([name.startswith(prefixes) for name in self.model.bones])
+    def follows(self, *prefixes: str) -> np.ndarray:
+        """(V,) bool: vertices of the body that follow a bone of these names most."""
+        return np.array([name.startswith(prefixes) for name in self.model.bones])[self.dominant]
+
+    def skin(self, bones: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """The (P,) vertices of the body's faces that follow these bones alone, and those (F, 3) faces among them."""
+        faces = self.model.body_faces[self.follows(*bones)[self.model.body_faces].all(axis=1)]
+        used, faces = np.unique(faces, return_inverse=True)
+        return used, faces.reshape(-1, 3)
 
     def _add_helper(self, mesh: Labelled, posed: np.ndarray, group: str) -> None:
         used, faces = np.unique(self.model.groups[group], return_inverse=True)
         mesh.add(posed[used], faces.reshape(-1, 3), self.body_label[used])
 
     def _add_shell(self, mesh, body, normals, prefixes, size, rng) -> None:
-        inside = self._bones(prefixes)[self.dominant]
-        faces = self.model.body_faces[inside[self.model.body_faces].all(axis=1)]
+        used, faces = self.skin(prefixes)
         if len(faces) == 0:
             return
-        used, faces = np.unique(faces, return_inverse=True)
         waves = np.sin(body[used] @ rng.normal(size=(3, 3)) * 12 / size + rng.uniform(0, 6, 3)).mean(axis=1)
         offset = size * (rng.uniform(0.003, 0.03) * (1 + 0.5 * waves))
-        mesh.add(body[used] + normals[used] * offset[:, None], faces.reshape(-1, 3), used)
+        mesh.add(body[used] + normals[used] * offset[:, None], faces, used)
 
     def _add_cape(self, mesh, body, size, rng) -> None:
         """A sheet hanging from the shoulders behind the back, belonging to the torso; it makes way for the legs."""
-        torso = np.flatnonzero(self._bones(("spine", "pelvis", "clavicle"))[self.dominant])
+        torso = np.flatnonzero(self.follows("spine", "pelvis", "clavicle"))
         points = body[torso]
         down = points[points[:, 1] <= np.quantile(points[:, 1], 0.2)].mean(axis=0)
         top = points[points[:, 1] >= np.quantile(points[:, 1], 0.8)].mean(axis=0)
         spine = top - down
         length = float(np.linalg.norm(spine))
-        left = body[self._bones(("upperarm_l",))[self.dominant]].mean(axis=0)
-        right = body[self._bones(("upperarm_r",))[self.dominant]].mean(axis=0)
+        left = body[self.follows("upperarm_l")].mean(axis=0)
+        right = body[self.follows("upperarm_r")].mean(axis=0)
         across = (left - right) / np.linalg.norm(left - right)
         behind = np.cross(spine / length, across)
         depth = np.quantile((points - top) @ behind, 0.95) + size * rng.uniform(0.005, 0.04)
@@ -130,15 +136,11 @@ class Wardrobe:
         swing = rng.uniform(0.0, 0.5) * v**2 * drop + 0.05 * size * np.cos(u * rng.uniform(1, 4)) * v
         sheet = top + across * (u * half * (0.7 + 0.3 * v))[:, None] - (spine / length) * (v * drop)[:, None]
         sheet = sheet + behind * (depth + swing)[:, None]
-        corner = (np.arange(11)[:, None] * 9 + np.arange(8)).ravel()
-        faces = np.concatenate(
-            [np.stack([corner, corner + 1, corner + 9], 1), np.stack([corner + 1, corner + 10, corner + 9], 1)]
-        )
-        mesh.add(sheet, faces, torso[cKDTree(points).query(sheet)[1]])
+        mesh.add(sheet, grid_faces(12, 9), torso[cKDTree(points).query(sheet)[1]])
 
     def _add_hat(self, mesh, body, rng) -> None:
         """A cone, dome or cylinder over the crown, some with a wide brim; it belongs to the head."""
-        head = np.flatnonzero(self._bones(("head",))[self.dominant])
+        head = np.flatnonzero(self.follows("head"))
         index = self.model.bone_index["neck_01"]
         neck = body[self.dominant == index].mean(axis=0)
         up = body[head].mean(axis=0) - neck
@@ -159,7 +161,7 @@ class Wardrobe:
     def _add_prop(self, mesh, body, normals, size, rng) -> None:
         """A box, ball or tube on the head, back, belt, shoulder or in a hand; it belongs to the surface it sits on."""
         place = rng.choice(["head", "spine_03", "spine_01", "pelvis", "upperarm", "lowerarm", "hand", "calf"])
-        region = np.flatnonzero(self._bones((str(place),))[self.dominant])
+        region = np.flatnonzero(self.follows(str(place)))
         seat = int(rng.choice(region))
         extent = size * rng.uniform(0.02, 0.12, 3)
         if place == "hand" and rng.uniform() < 0.5:

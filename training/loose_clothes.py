@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 from surface_features.geometry.vectors import unit_rows
 
 from .dressing import Labelled, Wardrobe
+from .grids import grid_faces
 
 AROUND = 28  # vertices of a ring
 FEWEST = 12  # vertices of the body that a ring goes around
@@ -67,18 +68,17 @@ def dress_loosely(wardrobe: Wardrobe, posed: np.ndarray, rng: np.random.Generato
 def _add_skirt(wardrobe: Wardrobe, mesh: Labelled, body: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A skirt, a robe from the chest down or an open coat. Returns (V,) bool, what of the legs it hides."""
     rest = wardrobe.model.base[: len(body)]
-    legs = np.flatnonzero(_of(wardrobe, ("pelvis", "thigh", "calf", "foot", "ball")))
+    legs = np.flatnonzero(wardrobe.follows("pelvis", "thigh", "calf", "foot", "ball"))
     top, ankle = rest[legs, 1].max(), np.quantile(rest[legs, 1], 0.08)
     knee = (top + ankle) / 2
     start, trunk = top, legs
     if rng.uniform() < 0.6:  # a robe or a dress
-        trunk = np.flatnonzero(_of(wardrobe, ("pelvis", "thigh", "calf", "foot", "ball", "spine")))
+        trunk = np.flatnonzero(wardrobe.follows("pelvis", "thigh", "calf", "foot", "ball", "spine"))
         start = rng.uniform(top, np.quantile(rest[trunk, 1], 0.97))
     hem = rng.uniform(ankle, knee) if rng.uniform() < 0.75 else rng.uniform(knee, (knee + top) / 2)
     heights = np.linspace(start, hem, int(rng.integers(8, 16)))
     step = heights[0] - heights[1]
     bands = [trunk[np.abs(rest[trunk, 1] - height) < 0.7 * step] for height in heights]
-    axes = [_sideways(body[band], rest[band, 0]) for band in bands]
     cut = Cut(
         loose=float(rng.uniform(0.05, 0.3)),
         flare=float(rng.choice([rng.uniform(0, 0.4), rng.uniform(0.4, 1.5)])),
@@ -86,7 +86,7 @@ def _add_skirt(wardrobe: Wardrobe, mesh: Labelled, body: np.ndarray, rng: np.ran
         count=int(rng.integers(3, 9)),
         opening=float(rng.choice([0.0, rng.uniform(0.1, 0.8)], p=[0.75, 0.25])),
     )
-    _add_tube(mesh, body, bands, axes, cut, float(rng.uniform(0, 2 * np.pi)))
+    _add_tube(mesh, body, bands, rest[:, 0], cut, float(rng.uniform(0, 2 * np.pi)))
     hidden = np.zeros(len(body), bool)
     hidden[legs] = (rest[legs, 1] > hem + step) & (rest[legs, 1] < start - step)
     return hidden
@@ -99,21 +99,19 @@ def _add_sleeves(wardrobe: Wardrobe, mesh: Labelled, body: np.ndarray, rng: np.r
     cut = Cut(float(rng.uniform(0.1, 0.5)), float(rng.uniform(0.2, 2.0)), float(rng.uniform(0, 0.1)), 5)
     rings, phase = int(rng.integers(5, 10)), float(rng.uniform(0, 2 * np.pi))
     for side in ("_l", "_r"):
-        arm = np.flatnonzero(_of(wardrobe, (f"upperarm{side}", f"lowerarm{side}", f"hand{side}")))
-        shoulder, wrist = (rest[_of(wardrobe, (name,))].mean(axis=0) for name in (f"clavicle{side}", f"hand{side}"))
+        arm = np.flatnonzero(wardrobe.follows(f"upperarm{side}", f"lowerarm{side}", f"hand{side}"))
+        shoulder, wrist = (rest[wardrobe.follows(name)].mean(axis=0) for name in (f"clavicle{side}", f"hand{side}"))
         along = (rest[arm] - shoulder) @ (wrist - shoulder) / ((wrist - shoulder) ** 2).sum()
         places = np.linspace(start, end, rings)
         bands = [arm[np.abs(along - place) < 0.7 * (places[1] - places[0])] for place in places]
-        across = np.cross(wrist - shoulder, [0.0, 0.0, 1.0])
-        axes = [_sideways(body[band], rest[band] @ across) for band in bands]
-        _add_tube(mesh, body, bands, axes, cut, phase)
+        _add_tube(mesh, body, bands, rest @ np.cross(wrist - shoulder, [0.0, 0.0, 1.0]), cut, phase)
 
 
 def _add_hair(wardrobe: Wardrobe, mesh: Labelled, body: np.ndarray, rng: np.random.Generator) -> None:
     """A cap over the crown and the back of the head that goes on as a curtain down the back."""
     rest = wardrobe.model.base[: len(body)]
-    head = np.flatnonzero(_of(wardrobe, ("head",)))
-    neck = body[_of(wardrobe, ("neck",))].mean(axis=0)
+    head = np.flatnonzero(wardrobe.follows("head"))
+    neck = body[wardrobe.follows("neck")].mean(axis=0)
     middle = body[head].mean(axis=0)
     up = unit_rows((middle - neck)[None])[0]
     face = rest[head, 2] > np.quantile(rest[head, 2], 0.8)
@@ -134,64 +132,50 @@ def _add_hair(wardrobe: Wardrobe, mesh: Labelled, body: np.ndarray, rng: np.rand
     rise = (1.08 * crown * np.cos(dome))[:, None, None] * up + (length * fall)[:, None, None] * hangs
     sheet = middle + x[..., None] * side - y[..., None] * front + rise
     sheet = sheet.reshape(-1, 3)
-    mesh.add(sheet, _grid(len(down), len(angle)), head[cKDTree(body[head]).query(sheet)[1]])
+    mesh.add(sheet, grid_faces(len(down), len(angle)), head[cKDTree(body[head]).query(sheet)[1]])
 
 
 def _add_bulk(wardrobe: Wardrobe, mesh: Labelled, body: np.ndarray, bones: tuple[str, ...], thick: float) -> None:
     """A shell so thick that what is in it loses its shape: boots without toes. thick: of the body's extent."""
-    inside = _of(wardrobe, bones)
-    faces = wardrobe.model.body_faces[inside[wardrobe.model.body_faces].all(axis=1)]
-    used, faces = np.unique(faces, return_inverse=True)
+    used, faces = wardrobe.skin(bones)
     points = body[used]
     for _ in range(3):
         tree = cKDTree(points)
         points = points[tree.query(points, k=24)[1]].mean(axis=1)
     middle = points[cKDTree(points).query(points, k=min(400, len(points)))[1]].mean(axis=1)
     out = unit_rows(points - middle)
-    mesh.add(points + out * (thick * np.ptp(body, axis=0).max()), faces.reshape(-1, 3), used)
-
-
-def _of(wardrobe: Wardrobe, prefixes: tuple[str, ...]) -> np.ndarray:
-    """(V,) bool: vertices that follow a bone of these names most."""
-    return np.array([name.startswith(prefixes) for name in wardrobe.model.bones])[wardrobe.dominant]
-
-
-def _sideways(points: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """(3,) from the middle of those points whose `where` (P,) is below its mean to the middle of the others."""
-    if len(points) < FEWEST:
-        return np.zeros(3)
-    more = where > where.mean()
-    return points[more].mean(axis=0) - points[~more].mean(axis=0)
+    mesh.add(points + out * (thick * np.ptp(body, axis=0).max()), faces, used)
 
 
 def _add_tube(
-    mesh: Labelled, body: np.ndarray, bands: Sequence[np.ndarray], axes: Sequence[np.ndarray], cut: Cut, phase: float
+    mesh: Labelled, body: np.ndarray, bands: Sequence[np.ndarray], across: np.ndarray, cut: Cut, phase: float
 ) -> None:
     """Rings around the convex outline of every band of body vertices; bands of too few are left out.
 
-    axes: (3,) of each band, which way its ring's first axis points; the second one is in front of the body.
+    across: (V,) how far across each vertex lies at rest. A ring's first axis points from those less far than its mean
+    to the others, its second one to the front of the body.
     """
-    there = [number for number, band in enumerate(bands) if len(band) >= FEWEST]
-    if len(there) < 2:
+    bands = [band for band in bands if len(band) >= FEWEST]
+    if len(bands) < 2:
         return
-    centres = np.stack([body[bands[number]].mean(axis=0) for number in there])
+    centres = np.stack([body[band].mean(axis=0) for band in bands])
     along = unit_rows(np.gradient(centres, axis=0))
     angle = np.linspace(0, 2 * np.pi, AROUND, endpoint=False)
     rays = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     rings, labels = [], []
-    for rank, number in enumerate(there):
-        band, down = bands[number], along[rank]
-        across = axes[number] - (axes[number] @ down) * down
-        plane = np.stack([across, np.cross(down, across)])
-        plane = unit_rows(plane)
-        outline = _outline((body[band] - centres[rank]) @ plane.T, rays)
-        share = rank / (len(there) - 1)
+    for rank, (band, centre, down) in enumerate(zip(bands, centres, along, strict=True)):
+        farther = across[band] > across[band].mean()
+        first = body[band[farther]].mean(axis=0) - body[band[~farther]].mean(axis=0)
+        first = first - (first @ down) * down
+        plane = unit_rows(np.stack([first, np.cross(down, first)]))
+        outline = _outline((body[band] - centre) @ plane.T, rays)
+        share = rank / (len(bands) - 1)
         folds = 1 + cut.folds * share * np.cos(cut.count * angle + phase)
         radius = outline * (1 + cut.loose + cut.flare * share) * folds
-        ring = centres[rank] + (rays * radius[:, None]) @ plane
+        ring = centre + (rays * radius[:, None]) @ plane
         rings.append(ring)
         labels.append(band[cKDTree(body[band]).query(ring)[1]])
-    faces = _grid(len(there), AROUND, closed=True)
+    faces = grid_faces(len(bands), AROUND, closed=True)
     if cut.opening:
         front = np.abs(np.angle(np.exp(1j * (angle - np.pi / 2)))) < cut.opening
         faces = faces[~front[faces % AROUND].any(axis=1)]
@@ -203,11 +187,3 @@ def _outline(points: np.ndarray, rays: np.ndarray) -> np.ndarray:
     reach = (points @ rays.T).max(axis=0)
     facing = rays @ rays.T
     return np.where(facing > 1e-3, reach / np.maximum(facing, 1e-3), np.inf).min(axis=1)
-
-
-def _grid(rows: int, columns: int, *, closed: bool = False) -> np.ndarray:
-    """(F, 3) triangles of a grid of rows × columns vertices; closed: its last column meets its first."""
-    i, j = np.meshgrid(np.arange(rows - 1), np.arange(columns if closed else columns - 1), indexing="ij")
-    a, b = i * columns + j, i * columns + (j + 1) % columns
-    c, d = a + columns, b + columns
-    return np.concatenate([np.stack(t, axis=-1).reshape(-1, 3) for t in ((a, b, c), (b, d, c))]).astype(np.int32)

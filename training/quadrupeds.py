@@ -19,6 +19,8 @@ from scipy.spatial.transform import Rotation
 
 from surface_features.geometry.vectors import unit_rows
 
+from .grids import grid_faces
+
 TORSOS = (
     "body_feline_cheetah", "body_feline_housecat", "body_feline_tiger", "body_feline_tiger_2", "body_feline_wolf",
     "body_herbivore_cow", "body_herbivore_giraffe", "body_herbivore_goat", "body_herbivore_llama",
@@ -198,7 +200,7 @@ class AnimalModel:
         faces = []
         for name, grid in grids.items():
             vertices[self.part_slices[name]] = grid.reshape(-1, 3)
-            faces.append(_grid_faces(*GRIDS[name]) + self.part_slices[name].start)
+            faces.append(grid_faces(*GRIDS[name], closed=True) + self.part_slices[name].start)
         roll, pitch = pose.whole
         vertices = Rotation.from_euler("yx", [pitch, roll], degrees=True).apply(vertices)
         turned = np.stack([vertices[:, 1], -vertices[:, 0], vertices[:, 2]], axis=1)
@@ -406,11 +408,3 @@ def _tube(points: np.ndarray, radii: np.ndarray, side: np.ndarray, rings: int, a
         + np.cos(angle)[:, None] * (front * radius[:, :1])[:, None]
         + np.sin(angle)[:, None] * (across * radius[:, 1:])[:, None]
     )
-
-
-def _grid_faces(rings: int, around: int) -> np.ndarray:
-    """(F, 3) triangles of a tube's grid, facing out."""
-    ring, column = np.meshgrid(np.arange(rings - 1), np.arange(around), indexing="ij")
-    a, b = ring * around + column, ring * around + (column + 1) % around
-    c, d = a + around, b + around
-    return np.stack([a, b, c, b, d, c], axis=-1).reshape(-1, 3)

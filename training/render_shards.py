@@ -61,7 +61,7 @@ def sample_character(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Gener
     strength = float(rng.choice([0.0, rng.uniform(0.2, 1.0), rng.uniform(0.7, 1.2)], p=[0.1, 0.45, 0.45]))
     posed = pose_person(model, person, sample_pose(model, person, rng, strength), proportions)
     clothes = float(rng.choice([0.0, rng.uniform(0.3, 1.0)], p=[0.35, 0.65]))
-    return _finish(posed, wardrobe, rng, clothes, rough=0.65)
+    return _finish(wardrobe.dress(posed, rng, clothes, DELETED), rng, rough=0.65)
 
 
 def sample_scanned_person(
@@ -90,14 +90,15 @@ def sample_crossed_person(model: HumanModel, wardrobe: Wardrobe, rng: np.random.
     person = model.sample_person(rng)
     posed = pose_person(model, person, sample_crossed_pose(model, person, rng))
     clothes = float(rng.choice([0.0, rng.uniform(0.3, 1.0)], p=[0.67, 0.33]))
-    return _finish(posed, wardrobe, rng, clothes, rough=0.5)
+    return _finish(wardrobe.dress(posed, rng, clothes, DELETED), rng, rough=0.5)
 
 
 def sample_chibi_person(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Generator) -> Labelled:
     """A person as a big-headed, dressed game figure, Z up; a third stands as modelled, arms out."""
     person = model.sample_person(rng)
     pose = sample_pose(model, person, rng, float(rng.choice([0.0, rng.uniform(0.3, 1.0)], p=[0.3, 0.7])))
-    return _finish(pose_person(model, person, pose, sample_chibi(rng)), wardrobe, rng, clothes=1.0, rough=1.0)
+    mesh = wardrobe.dress(pose_person(model, person, pose, sample_chibi(rng)), rng, 1.0, DELETED)
+    return _finish(mesh, rng, rough=1.0)
 
 
 def sample_robed_person(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Generator) -> Labelled:
@@ -106,14 +107,11 @@ def sample_robed_person(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Ge
     proportions = sample_chibi(rng) if rng.uniform() < 0.4 else None
     pose = sample_pose(model, person, rng, float(rng.choice([0.0, rng.uniform(0.2, 0.8)], p=[0.2, 0.8])))
     mesh = dress_loosely(wardrobe, pose_person(model, person, pose, proportions), rng, DELETED)
-    roughen(mesh, rng, float(rng.uniform() < 0.6))
-    mesh.vertices = to_z_up(mesh.vertices)
-    return mesh
+    return _finish(mesh, rng, rough=0.6)
 
 
-def _finish(posed: np.ndarray, wardrobe: Wardrobe, rng: np.random.Generator, clothes: float, rough: float) -> Labelled:
-    """A posed person dressed, by the chance `rough` roughened, and stood up along Z."""
-    mesh = wardrobe.dress(posed, rng, clothes, DELETED)
+def _finish(mesh: Labelled, rng: np.random.Generator, rough: float) -> Labelled:
+    """A dressed person, by the chance `rough` roughened, stood up along Z."""
     roughen(mesh, rng, float(rng.uniform() < rough))
     mesh.vertices = to_z_up(mesh.vertices)
     return mesh

@@ -181,22 +181,31 @@ class Trainer:
 
     def loss(self, images: torch.Tensor, labels: torch.Tensor, characters: int) -> torch.Tensor:
         """characters: how many of the pictures are labelled with template vertices."""
-        pixels = to_pixels(images.to(self.device))
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            cells = self.model.in_groups(pixels, GROUPS).permute(0, 2, 3, 1)
-        label = labels.to(self.device, torch.int64)
-        loss = self._character_loss(cells[:characters], label[:characters])
+        cells, label = self._cells(images), labels.to(self.device, torch.int64)
+        loss = self._character_loss(*self._some(cells[:characters], label[:characters]))
         if characters == len(cells):
             return loss
         return loss + self.recipe.object_weight * self._object_loss(cells[characters:], label[characters:])
 
-    def _character_loss(self, cells: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
-        """Cross-entropy with the soft targets among the family's anchors, and with the parts all families share."""
-        recipe, label = self.recipe, label.reshape(-1)
+    def _cells(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, G, G, D) of pictures (N, S, S, 4) uint8."""
+        pixels = to_pixels(images.to(self.device))
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            return self.model.in_groups(pixels, GROUPS).permute(0, 2, 3, 1)
+
+    def _some(self, cells: torch.Tensor, label: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """At most `Recipe.pixels` of the labelled cells, (M, D), and the (M,) template vertices they are taught."""
+        label = label.reshape(-1)
         seen = torch.nonzero(label >= 0)[:, 0]
-        seen = seen[torch.randperm(len(seen), generator=self.generator, device=self.device)[: recipe.pixels]]
-        vertex = self.told[label[seen]]
-        found = cells.reshape(-1, recipe.dim)[seen]
+        seen = seen[torch.randperm(len(seen), generator=self.generator, device=self.device)[: self.recipe.pixels]]
+        return cells.reshape(-1, self.recipe.dim)[seen], self.told[label[seen]]
+
+    def _character_loss(self, found: torch.Tensor, vertex: torch.Tensor) -> torch.Tensor:
+        """Cross-entropy with the soft targets among the family's anchors, and with the parts all families share.
+
+        found: (M, D) cells of the template vertices (M,).
+        """
+        recipe = self.recipe
         logits = found @ nn.functional.normalize(self.anchors, dim=1).T / recipe.temperature
         logits = logits.masked_fill(self.anchor_family != self.family[vertex][:, None], -torch.inf)
         log_chance = logits.log_softmax(dim=1).gather(1, self.near[vertex])
@@ -235,31 +244,25 @@ class Trainer:
         It would follow them to wherever they start. Each anchor starts as the mean feature of its surroundings.
         """
         read_weights(self.model, folder)
-        seen = [self._see(*pool.batch(self.recipe, rng)) for rng in np.random.default_rng(seed).spawn(batches)]
-        total = torch.zeros_like(self.anchors)
-        for cells, label in seen:
-            add_to_anchors(total, self.near, self.share, self.told[label], cells)
-        reached = total.norm(dim=1) > 0
+        rng, total = np.random.default_rng(seed), torch.zeros_like(self.anchors)
+        seen: list[tuple[torch.Tensor, torch.Tensor]] = []
         with torch.no_grad():
+            for _ in range(batches):
+                images, labels, characters = pool.batch(self.recipe, rng)
+                label = labels[:characters].to(self.device, torch.int64)
+                found, vertex = self._some(self._cells(images[:characters]), label)
+                add_to_anchors(total, self.near, self.share, vertex, found)
+                seen.append((found, vertex))
+            reached = total.norm(dim=1) > 0
             self.anchors[reached] = nn.functional.normalize(total[reached], dim=1)
         optimiser = torch.optim.Adam([self.anchors, self.parts])
         for left in range(fits, 0, -1):
             for group in optimiser.param_groups:
                 group["lr"] = ANCHOR_RATE * left / fits
-            for cells, label in seen:
+            for found, vertex in seen:
                 optimiser.zero_grad()
-                self._character_loss(cells, label).backward()
+                self._character_loss(found, vertex).backward()
                 optimiser.step()
-
-    @torch.no_grad()
-    def _see(self, images: torch.Tensor, labels: torch.Tensor, characters: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Some (M, D) cells of the labelled pictures, and their (M,) template vertices."""
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            cells = self.model.in_groups(to_pixels(images[:characters].to(self.device)), GROUPS).permute(0, 2, 3, 1)
-        label = labels[:characters].to(self.device, torch.int64).reshape(-1)
-        known = torch.nonzero(label >= 0)[:, 0]
-        known = known[torch.randperm(len(known), generator=self.generator, device=self.device)[: self.recipe.pixels]]
-        return cells.reshape(-1, self.recipe.dim)[known], label[known]
 
     def save(self, path: Path) -> None:
         state = {

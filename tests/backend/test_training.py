@@ -203,13 +203,18 @@ def test_what_needs_no_backbone_is_prepared_once_and_lifted_as_inference_does(tm
     assert np.median((first * whole).sum(axis=1)) > 0.98
 
 
+def write_shard(folder, images, labels):
+    """As `training.render_shards` writes one."""
+    folder.mkdir()
+    np.save(folder / "images.npy", images)
+    np.save(folder / "labels.npy", labels.astype(np.int16))
+
+
 def test_the_backbone_learns_from_characters_and_objects(tmp_path, template, animals):
     rng, start = np.random.default_rng(0), 0
     for kind, top in (("animals", animals.vertex_count), ("objects", 50)):
-        folder = tmp_path / f"{kind}_000000"
-        folder.mkdir()
-        np.save(folder / "images.npy", rng.integers(0, 255, (24, 128, 128, 4), np.uint8))
-        np.save(folder / "labels.npy", rng.integers(start - 1, start + top, (24, 32, 32)).astype(np.int16))
+        images = rng.integers(0, 255, (24, 128, 128, 4), np.uint8)
+        write_shard(tmp_path / f"{kind}_000000", images, rng.integers(start - 1, start + top, (24, 32, 32)))
     pool = ShardPool(tmp_path)
     assert pool.refresh() == 2
     recipe = Recipe(width=32, layers=1, heads=2, batch=6, objects=1, pixels=256)
@@ -228,12 +233,10 @@ def test_the_backbone_learns_from_characters_and_objects(tmp_path, template, ani
 
 def test_anchors_are_fitted_to_the_model_that_training_goes_on_from(tmp_path, template, animals):
     rng = np.random.default_rng(0)
-    folder = tmp_path / "animals_000000"
-    folder.mkdir()
     labels = np.repeat(rng.integers(animals.vertex_count, size=(24, 32, 1)), 32, axis=2)
-    np.save(folder / "labels.npy", labels.astype(np.int16))
     shade = np.repeat(np.repeat(labels % 251, 4, axis=1), 4, axis=2).astype(np.uint8)
-    np.save(folder / "images.npy", np.stack([shade, 255 - shade, shade, np.full_like(shade, 200)], axis=-1))
+    images = np.stack([shade, 255 - shade, shade, np.full_like(shade, 200)], axis=-1)
+    write_shard(tmp_path / "animals_000000", images, labels)
     pool = ShardPool(tmp_path)
     pool.refresh()
     bundled = MODELS / "bundled"
