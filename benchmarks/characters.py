@@ -2,8 +2,9 @@
 """Parts, sides, fingers and legs of rigged characters: `python -m benchmarks.characters --rigs DIR --set men`.
 
 Every character of a set is matched to the next one, which stands in another pose (`training.read_rigs` made the
-folder). A vertex counts as right where its match is moved by the same part of the skeleton, by its strongest bone. For
-an honest figure the set, or the species, is left out of training (`training.render_shards --men 0`, …).
+folder; the sets `figures` and `critters` are drawn, by `training.figures` and `training.critters`, and need none). A
+vertex counts as right where its match is moved by the same part of the skeleton, by its strongest bone. For an honest
+figure the set, or the species, is left out of training (`training.render_shards --men 0`, …).
 """
 
 from __future__ import annotations
@@ -16,13 +17,22 @@ from typing import Any
 
 import numpy as np
 
+from examples.characters import HUMANOID_JOINTS, random_pose
+from examples.quadruped import random_stance
+from examples.skeleton import joint_transforms
 from surface_features.correspondence import match_surfaces
 from surface_features.features import compute_features
 from surface_features.mesh import TriangleMesh
 from surface_features.settings import FeatureSettings
+from training import critters
+from training.critters import draw_critter
+from training.figures import draw_figure
 from training.rigs import SETS, pose_rig, region_of_joint
 
 FIRST_SEED = 1_000_000
+DRAWN = 24  # of a set that is drawn
+REGIONS = {"figures": {joint.partition(".")[0]: joint.partition(".")[0] for joint in HUMANOID_JOINTS},
+           "critters": critters.REGIONS}  # fmt: skip
 FINGERS = ("Index", "Middle", "Ring", "Pinky", "Thumb")
 LEGS = ("foreleg", "hindleg")
 PARTS = {  # of a region's first name: the parts that all families share (`training.families`)
@@ -125,15 +135,17 @@ def _share(right: np.ndarray) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure parts, sides, fingers and legs on rigged characters.")
-    parser.add_argument("--rigs", type=Path, required=True, help="the folder rigs/ that training.read_rigs wrote")
-    parser.add_argument("--set", choices=sorted(SETS), required=True)
+    parser.add_argument("--rigs", type=Path, help="the folder rigs/ that training.read_rigs wrote")
+    parser.add_argument("--set", choices=sorted({**SETS, **REGIONS}), required=True)
     parser.add_argument("--backbone", default="bundled")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
-    rigs = {}
-    for path in sorted(options.rigs.glob(f"{options.set}_*.npz")):
-        with np.load(path) as stored:
-            rigs[path.stem.partition("_")[2]] = {name: stored[name] for name in stored.files}
+    if options.set in REGIONS:
+        rigs, names = draw_rigs(options.set), REGIONS[options.set]
+    elif options.rigs:
+        rigs, names = read_rigs(options.rigs, options.set), SETS[options.set]
+    else:
+        parser.error(f"{options.set} are characters of files: name their folder with --rigs")
     if len(rigs) < 2:
         parser.error(f"{options.rigs} has no two characters of {options.set}: run python -m training.read_rigs first")
     rows, order = {}, list(rigs)
@@ -141,7 +153,7 @@ def main() -> None:
     for number, name in enumerate(order):
         other = order[(number + 1) % len(order)]
         pair = f"{name} → {other}"
-        rows[pair] = measure(rigs[name], rigs[other], SETS[options.set], FIRST_SEED + number, options.backbone)
+        rows[pair] = measure(rigs[name], rigs[other], names, FIRST_SEED + number, options.backbone)
         print(_line(pair, rows[pair]), flush=True)
     columns = np.array([list(asdict(row).values()) for row in rows.values()], np.float64)
     known = np.isfinite(columns)
@@ -151,6 +163,34 @@ def main() -> None:
     if options.json:
         pairs = {pair: asdict(row) for pair, row in rows.items()}
         options.json.write_text(json.dumps({"set": options.set, "all": asdict(overall), "pairs": pairs}, indent=1))
+
+
+def read_rigs(folder: Path, name: str) -> dict[str, dict[str, Any]]:
+    """The arrays of every character of a set that `training.read_rigs` wrote."""
+    rigs = {}
+    for path in sorted(folder.glob(f"{name}_*.npz")):
+        with np.load(path) as stored:
+            rigs[path.stem.partition("_")[2]] = {key: stored[key] for key in stored.files}
+    return rigs
+
+
+def draw_rigs(name: str) -> dict[str, dict[str, Any]]:
+    """`DRAWN` characters in the same form, each with one random pose."""
+    rigs = {}
+    for seed in range(FIRST_SEED, FIRST_SEED + DRAWN):
+        rng = np.random.default_rng([seed, 0])
+        character = draw_figure(rng)[0] if name == "figures" else draw_critter(rng)
+        turns = random_pose(rng, 0.7) if name == "figures" else random_stance(rng, 0.7)
+        rigs[f"{character.name} {seed}"] = {
+            "vertices": character.vertices,
+            "faces": character.faces,
+            "weights": character.weights,
+            "joints": np.array(character.joints),
+            "parents": character.parents,
+            "heads": character.bones[:, 0],
+            "poses": joint_transforms(character, turns)[None],
+        }
+    return rigs
 
 
 def _line(name: str, row: Shares) -> str:

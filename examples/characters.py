@@ -16,7 +16,7 @@ import numpy as np
 
 from .humanoid_body import Body, make_body
 from .humanoid_spec import HUMANOID_JOINTS, HumanoidSpec, humanoid_bones, humanoid_parents, random_humanoid
-from .implicit import Solid, extract_surface, make_lattice, mesh_solid, sample_union
+from .implicit import Solid, extract_surface, make_lattice, mesh_pieces, sample_union
 from .poses import random_pose, rest_pose_a, rest_pose_t, walk_cycle
 from .skeleton import Character, Float32, Int32, pose_character, relative_rotations
 
@@ -24,6 +24,7 @@ __all__ = [
     "HUMANOID_JOINTS",
     "Character",
     "HumanoidSpec",
+    "assemble",
     "build_humanoid",
     "label_surface",
     "pose_character",
@@ -40,19 +41,29 @@ def build_humanoid(spec: HumanoidSpec) -> Character:
     """The character of a spec, in T-pose."""
     bones = humanoid_bones(spec)
     body = make_body(spec, bones)
-    if spec.style == "smooth":
-        solids: Sequence[Solid] = (*body.flesh, *body.worn)
+    solids = _boxes(body, bones) if spec.style == "blocky" else (*body.flesh, *body.worn)
+    return assemble(spec, bones, solids, body.flesh, melted=spec.style == "smooth")[0]
+
+
+def assemble(
+    spec: HumanoidSpec, bones: dict[str, Float32], solids: Sequence[Solid], flesh: Sequence[Solid], *, melted: bool
+) -> tuple[Character, Int32]:
+    """A character of solids, in T-pose, as one surface or in pieces.
+
+    flesh: one or more for every bone, say how near it is. The second is (V,) int32, the solid that a vertex belongs to.
+    """
+    if melted:
         vertices, faces = _melt(spec, bones, solids)
         owner = np.argmin([solid.distance_to(vertices) for solid in solids], axis=0)
     else:
-        solids = _boxes(body, bones) if spec.style == "blocky" else (*body.flesh, *body.worn)
-        vertices, faces, owner = _pieces(solids, spec.resolution)
+        vertices, faces, owner = mesh_pieces(solids, spec.resolution)
+    owner = owner.astype(np.int32)
     parents = np.array(humanoid_parents(), np.int32)
     segments = np.stack([bones[name] for name in HUMANOID_JOINTS])
-    bone, weights = label_surface(vertices, solids, owner.astype(np.int32), body.flesh, HUMANOID_JOINTS, parents)
+    bone, weights = label_surface(vertices, solids, owner, flesh, HUMANOID_JOINTS, parents)
     along, around = bone_coordinates(vertices, bone, segments)
     name = f"{spec.style.capitalize()} {spec.seed}"
-    return Character(name, vertices, faces, HUMANOID_JOINTS, parents, segments, weights, bone, along, around)
+    return Character(name, vertices, faces, HUMANOID_JOINTS, parents, segments, weights, bone, along, around), owner
 
 
 def label_surface(
@@ -114,20 +125,6 @@ def _melt(spec: HumanoidSpec, bones: dict[str, Float32], solids: Sequence[Solid]
     elbow, wrist = bones["lowerarm.L"]
     lattice = make_lattice(solids, cell, float(elbow[0]), float(wrist[0]), float(wrist[2]))
     return extract_surface(sample_union(solids, lattice, cell), lattice)
-
-
-def _pieces(solids: Sequence[Solid], resolution: int) -> tuple[Float32, Int32, Int32]:
-    vertices, faces, owner, count = [], [], [], 0
-    for number, solid in enumerate(solids):
-        low, high = solid.bounds()
-        big = float((high - low).max())
-        sides = int(np.clip(resolution * (0.11 if big > 0.1 else 0.07), 6, 16))
-        points, triangles = mesh_solid(solid, sides)
-        vertices.append(points)
-        faces.append(triangles + count)
-        owner.append(np.full(len(points), number))
-        count += len(points)
-    return np.concatenate(vertices), np.concatenate(faces).astype(np.int32), np.concatenate(owner)
 
 
 _BOXES: tuple[tuple[str, ...], ...] = (

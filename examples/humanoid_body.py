@@ -25,11 +25,12 @@ class Body:
 def make_body(spec: HumanoidSpec, bones: dict[str, Float32]) -> Body:
     """The solids of a humanoid whose bones stand in T-pose."""
     left = [*_arm(spec, bones), *_leg(spec, bones)]
-    flesh = [*_torso(spec, bones), *_head(spec, bones), *left, *(_mirror(solid) for solid in left)]
+    flesh = [*_torso(spec, bones), *_head(spec, bones), *left, *(mirror_solid(solid) for solid in left)]
     return Body(tuple(flesh), (*_hair(spec, bones), *_hat(spec, bones), *_clothes(spec, bones)))
 
 
-def _mirror(solid: Solid) -> Solid:
+def mirror_solid(solid: Solid) -> Solid:
+    """The same solid of the other side."""
     flip = np.array([-1, 1, 1], np.float32)
     names = tuple(mirror_name(name) for name in solid.bones)
     return Solid(

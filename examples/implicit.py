@@ -222,6 +222,21 @@ def mesh_solid(solid: Solid, sides: int) -> tuple[Float32, Int32]:
     return _mesh_box(solid, sides) if solid.box else _mesh_capsule(solid, sides)
 
 
+def mesh_pieces(solids: Sequence[Solid], resolution: int) -> tuple[Float32, Int32, Int32]:
+    """Every solid as a closed mesh: vertices (N, 3), faces (F, 3), and (N,) int32 the solid each vertex is of."""
+    vertices, faces, owner, count = [], [], [], 0
+    for number, solid in enumerate(solids):
+        low, high = solid.bounds()
+        big = float((high - low).max())
+        sides = int(np.clip(resolution * (0.11 if big > 0.1 else 0.07), 6, 16))
+        points, triangles = mesh_solid(solid, sides)
+        vertices.append(points)
+        faces.append(triangles + count)
+        owner.append(np.full(len(points), number, np.int32))
+        count += len(points)
+    return np.concatenate(vertices), np.concatenate(faces).astype(np.int32), np.concatenate(owner)
+
+
 def _mesh_capsule(solid: Solid, sides: int) -> tuple[Float32, Int32]:
     start, end = solid.start * solid.squeeze, solid.end * solid.squeeze
     length = float(np.linalg.norm(end - start))

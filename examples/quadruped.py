@@ -6,12 +6,13 @@ Built standing, facing -Y; `along` and `around` are in the standing animal's axe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from .characters import bone_coordinates, label_surface
-from .implicit import Solid, extract_surface, make_lattice, sample_union
+from .implicit import Solid, extract_surface, make_lattice, mesh_pieces, sample_union
 from .skeleton import Character, Float32, euler, mirror_name, mirror_rotation
 
 _PARENT = {
@@ -147,7 +148,8 @@ def quadruped_bones(spec: QuadrupedSpec) -> dict[str, Float32]:
     return {name: np.array(bones[name], np.float32) for name in QUADRUPED_JOINTS}
 
 
-def _solids(spec: QuadrupedSpec, bones: dict[str, Float32]) -> list[Solid]:
+def quadruped_solids(spec: QuadrupedSpec, bones: dict[str, Float32]) -> list[Solid]:
+    """What the animal whose bones stand is made of."""
     h = spec.height
     soft = 0.35 * spec.girth * h
     half, waist = spec.girth * h, spec.girth * h * (1 - 0.5 * spec.tuck)
@@ -201,14 +203,24 @@ def _solids(spec: QuadrupedSpec, bones: dict[str, Float32]) -> list[Solid]:
 def build_quadruped(spec: QuadrupedSpec) -> Character:
     """The standing animal of a spec: one closed surface."""
     bones = quadruped_bones(spec)
-    solids = _solids(spec, bones)
-    cell = spec.height / spec.resolution
-    # No T-pose, no finer hands: the shrinking starts beyond everything.
-    lattice = make_lattice(solids, cell, 10 * spec.height, 11 * spec.height, spec.height)
-    vertices, faces = extract_surface(sample_union(solids, lattice, cell), lattice)
+    solids = quadruped_solids(spec, bones)
+    return assemble_quadruped(spec, bones, solids, solids, melted=True)
+
+
+def assemble_quadruped(
+    spec: QuadrupedSpec, bones: dict[str, Float32], solids: Sequence[Solid], flesh: Sequence[Solid], *, melted: bool
+) -> Character:
+    """A standing animal of solids, as one surface or in pieces; flesh says how near each bone is."""
+    if melted:
+        cell = spec.height / spec.resolution
+        # No T-pose, no finer hands: the shrinking starts beyond everything.
+        lattice = make_lattice(solids, cell, 10 * spec.height, 11 * spec.height, spec.height)
+        vertices, faces = extract_surface(sample_union(solids, lattice, cell), lattice)
+        owner = np.argmin([solid.distance_to(vertices) for solid in solids], axis=0)
+    else:
+        vertices, faces, owner = mesh_pieces(solids, 2 * spec.resolution)
     parents = np.array(quadruped_parents(), np.int32)
-    owner = np.argmin([solid.distance_to(vertices) for solid in solids], axis=0).astype(np.int32)
-    bone, weights = label_surface(vertices, solids, owner, solids, QUADRUPED_JOINTS, parents)
+    bone, weights = label_surface(vertices, solids, owner.astype(np.int32), flesh, QUADRUPED_JOINTS, parents)
     segments = np.stack([bones[name] for name in QUADRUPED_JOINTS])
     along, around = bone_coordinates(vertices, bone, segments)
     return Character(

@@ -26,8 +26,10 @@ from surface_features.views.cameras import Cameras, look_from
 from surface_features.views.details import find_spots
 from surface_features.views.render import Raycaster, ViewBuffers, render_views
 
+from .critters import sample_critter
 from .dressing import Labelled, Wardrobe, roughen
 from .families import Family, animal_family, human_family
+from .figures import sample_figure
 from .humans import (
     HumanModel,
     pose_person,
@@ -43,7 +45,7 @@ from .objects import ObjectSource
 from .procedural import TemplateChart, sample_procedural
 from .quadrupeds import SPECIES, AnimalModel, crossed_pose, random_animal, random_pose
 from .remeshing import remesh_labelled
-from .rigs import SETS, RigSource
+from .rigs import SETS, Regions, RigSource, animal_regions
 
 IMAGE_SIZE, GRID = 128, 32
 VIEWS_PER_CHARACTER, PER_SHARD = 12, 32
@@ -216,6 +218,8 @@ class CharacterSource:
         "fused",
         "pierced",
         "robed",
+        "figures",
+        "critters",
     )
 
     def __init__(self, data: Path, rigs: Path) -> None:
@@ -241,6 +245,10 @@ class CharacterSource:
         starts = np.cumsum([0, *(len(family.vertices) for family in self._families)])
         return np.concatenate([f.mirror + start for f, start in zip(self._families, starts[:-1], strict=True)])
 
+    @cached_property
+    def _critter_regions(self) -> Regions:
+        return animal_regions(self.animals, self.model.body_vertex_count)
+
     def has(self, kind: str) -> bool:
         """Whether there is data for this kind: rigged characters must have been read first."""
         return kind not in SETS or kind in self.rigs.sets
@@ -257,6 +265,10 @@ class CharacterSource:
         if kind in ("animals", "fused"):
             draw = sample_animal if kind == "animals" else sample_scanned_animal
             return draw(self.animals, self.model.body_vertex_count, rng, os.environ.get(WITHOUT, "").split())
+        if kind == "critters":
+            mesh = sample_critter(self._critter_regions, rng)
+            roughen(mesh, rng, float(rng.choice([0.0, 0.7])))
+            return mesh
         if kind == "objects":
             return self.objects.sample(rng)
         if kind in SETS:
@@ -265,7 +277,10 @@ class CharacterSource:
             return mesh
         if kind == "chibi" and rng.uniform() < 0.5:
             return sample_chibi_person(self.model, self.wardrobe, rng)
-        mesh = sample_procedural(self.chart, rng, chibi=kind == "chibi")
+        if kind == "figures":
+            mesh = sample_figure(self.chart, rng)
+        else:
+            mesh = sample_procedural(self.chart, rng, chibi=kind == "chibi")
         roughen(mesh, rng, float(rng.choice([0.0, 0.7])))
         return mesh
 
@@ -315,6 +330,8 @@ def main() -> None:
     parser.add_argument("--fused", type=int, default=512, help="quadrupeds whose skin was made anew, legs crossed")
     parser.add_argument("--pierced", type=int, default=128, help="people made anew, a forearm through the torso")
     parser.add_argument("--robed", type=int, default=512, help="people whose clothes hide their shape")
+    parser.add_argument("--figures", type=int, default=512, help="skeletons, robots, dolls, beasts on two legs, trolls")
+    parser.add_argument("--critters", type=int, default=256, help="quadrupeds built by examples/, stylised")
     parser.add_argument("--first-seed", type=int, default=0, help="shards are numbered from here")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--without", nargs="*", default=[], choices=SPECIES, help="species kept for testing")

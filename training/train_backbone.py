@@ -33,7 +33,7 @@ from .template import Template, add_to_anchors, load_template
 
 SHARES = {  # of a batch's labelled pictures
     "people": 0.26, "procedural": 0.06, "chibi": 0.12, "animals": 0.15, "men": 0.1, "kaykit": 0.09, "beasts": 0.12,
-    "remeshed": 0.12, "crossed": 0.06, "fused": 0.12, "pierced": 0.06, "robed": 0.2,
+    "remeshed": 0.12, "crossed": 0.06, "fused": 0.12, "pierced": 0.06, "robed": 0.2, "figures": 0.2, "critters": 0.08,
 }  # fmt: skip
 STORED = ("images", "labels")
 EVERY_S = 60.0

@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 
 from surface_features.mesh import TriangleMesh
+from training.critters import sample_critter
 from training.dressing import Labelled, Wardrobe, roughen
-from training.humans import HumanModel, pose_person, sample_crossed_pose, sample_piercing_pose, sample_pose
+from training.figures import sample_figure
+from training.humans import HumanModel, pose_person, sample_crossed_pose, sample_piercing_pose, sample_pose, to_z_up
 from training.loose_clothes import dress_loosely
-from training.quadrupeds import CROSSING, LEGS, AnimalModel, crossed_pose, random_animal
+from training.procedural import TemplateChart
+from training.quadrupeds import CROSSING, GRIDS, LEGS, AnimalModel, crossed_pose, random_animal
 from training.read_rigs import face_front
 from training.remeshing import carry_labels
+from training.rigs import animal_regions
 
 from .shapes import icosphere
 
@@ -94,6 +98,36 @@ def test_what_hides_a_body_belongs_to_the_side_it_hangs_on(shared_data):
         assert (np.sign(added[beside, 0]) == np.sign(place[beside, 0])).mean() > 0.9
         legs = place[:, 1] < np.quantile(body[:, 1], 0.2)
         assert (np.abs(added[legs, 1] - place[legs, 1]) < 0.15 * np.ptp(body[:, 1])).all()
+
+
+def test_figures_that_are_not_shaped_like_humans_have_their_left_on_the_left(shared_data):
+    model = HumanModel(shared_data)
+    chart, across = TemplateChart(model), to_z_up(model.base)[:, 0]
+    strange = 0
+    for seed in range(12):
+        mesh = sample_figure(chart, np.random.default_rng(seed))
+        assert np.isfinite(mesh.vertices).all()
+        assert 0 <= mesh.faces.min() <= mesh.faces.max() < len(mesh.vertices) == len(mesh.labels)
+        known = mesh.labels >= 0
+        side = np.where(known, np.sign(across[mesh.labels]) * (np.abs(across[mesh.labels]) > 0.2), 0)
+        assert mesh.vertices[side > 0, 0].mean() > mesh.vertices[side < 0, 0].mean()
+        strange += bool((~known).any())
+    assert strange  # tails, wings and aerials
+
+
+def test_procedural_quadrupeds_have_their_forelegs_in_front_and_their_left_on_the_left(shared_data):
+    animals = AnimalModel(shared_data)
+    regions = animal_regions(animals, 100)
+    for seed in range(12):
+        mesh = sample_critter(regions, np.random.default_rng(seed))
+        assert (mesh.labels >= 100).all()
+        assert 0 <= mesh.faces.min() <= mesh.faces.max() < len(mesh.vertices) == len(mesh.labels)
+        part = np.array(list(GRIDS))[animals.part[mesh.labels - 100]]
+        middle = {name: mesh.vertices[part == name].mean(axis=0) for name in GRIDS if name.startswith(LEGS)}
+        for leg in LEGS:
+            assert middle[f"{leg}.L"][0] > middle[f"{leg}.R"][0]
+        for side in "LR":
+            assert middle[f"foreleg.{side}"][1] < middle[f"hindleg.{side}"][1]
 
 
 def test_a_crossed_foot_lies_beyond_its_twin_or_its_neighbour(shared_data):
