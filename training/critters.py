@@ -6,8 +6,8 @@ They are tied to the quadruped template through their bones, as rigged animals a
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +40,24 @@ BOXES: tuple[tuple[str, ...], ...] = (
     ("hindfoot.R",),
 )  # fmt: skip
 
+SHAPES: dict[str, dict[str, tuple[float, float]]] = {
+    "plain": {},
+    "toy": {  # a large head on a short body with stubs for legs
+        "length": (0.45, 0.9), "girth": (0.18, 0.32), "depth": (0.4, 0.55), "tuck": (0, 0.2),
+        "leg_length": (0.25, 0.42), "leg_thickness": (0.05, 0.11), "neck_length": (0.1, 0.3),
+        "head_length": (0.4, 0.8), "head_width": (0.22, 0.4), "neck_thickness": (0.1, 0.2), "ear_length": (0.1, 0.5),
+        "snout": (0.4, 0.9),
+    },
+    "lizard": {  # long, low, with a thick tail
+        "length": (1.3, 2.4), "girth": (0.2, 0.32), "leg_length": (0.3, 0.5), "neck_rise": (0, 45),
+        "ear_length": (0.02, 0.1), "tail_length": (0.8, 1.8), "tail_thickness": (0.06, 0.14),
+    },
+    "stilts": {  # thin legs, neck and tail
+        "leg_length": (0.55, 0.66), "leg_thickness": (0.02, 0.035), "depth": (0.22, 0.34), "girth": (0.08, 0.14),
+        "neck_length": (0.3, 0.9), "neck_thickness": (0.05, 0.09),
+    },
+}  # fmt: skip
+
 
 def sample_critter(regions: Regions, rng: np.random.Generator) -> Labelled:
     """A random procedural quadruped, standing or in a random pose, Z up. regions: of `training.rigs.animal_regions`."""
@@ -61,65 +79,11 @@ def sample_critter(regions: Regions, rng: np.random.Generator) -> Labelled:
 
 def draw_critter(rng: np.random.Generator) -> Character:
     """A random procedural quadruped, standing."""
-    spec = SHAPES[rng.choice(list(SHAPES))](random_quadruped(rng), rng)
+    kind, spec = str(rng.choice(list(SHAPES))), random_quadruped(rng)
+    changes: dict[str, Any] = {name: float(rng.uniform(*span)) for name, span in SHAPES[kind].items()}
+    spec = replace(spec, **changes | ({"resolution": 60} if kind == "stilts" else {}))
     style = rng.choice(["smooth", "pieces", "boxes"], p=[0.5, 0.3, 0.2])
     return build_quadruped(spec) if style == "smooth" else _in_pieces(spec, boxes=style == "boxes")
-
-
-def _plain(spec: QuadrupedSpec, rng: np.random.Generator) -> QuadrupedSpec:
-    return spec
-
-
-def _toy(spec: QuadrupedSpec, rng: np.random.Generator) -> QuadrupedSpec:
-    """A large head on a short body with stubs for legs."""
-    return replace(
-        spec,
-        length=float(rng.uniform(0.45, 0.9)),
-        girth=float(rng.uniform(0.18, 0.32)),
-        depth=float(rng.uniform(0.4, 0.55)),
-        tuck=float(rng.uniform(0, 0.2)),
-        leg_length=float(rng.uniform(0.25, 0.42)),
-        leg_thickness=float(rng.uniform(0.05, 0.11)),
-        neck_length=float(rng.uniform(0.1, 0.3)),
-        head_length=float(rng.uniform(0.4, 0.8)),
-        head_width=float(rng.uniform(0.22, 0.4)),
-        neck_thickness=float(rng.uniform(0.1, 0.2)),
-        ear_length=float(rng.uniform(0.1, 0.5)),
-        snout=float(rng.uniform(0.4, 0.9)),
-    )
-
-
-def _lizard(spec: QuadrupedSpec, rng: np.random.Generator) -> QuadrupedSpec:
-    """Long, low, with a thick tail."""
-    return replace(
-        spec,
-        length=float(rng.uniform(1.3, 2.4)),
-        girth=float(rng.uniform(0.2, 0.32)),
-        leg_length=float(rng.uniform(0.3, 0.5)),
-        neck_rise=float(rng.uniform(0, 45)),
-        ear_length=float(rng.uniform(0.02, 0.1)),
-        tail_length=float(rng.uniform(0.8, 1.8)),
-        tail_thickness=float(rng.uniform(0.06, 0.14)),
-    )
-
-
-def _stilts(spec: QuadrupedSpec, rng: np.random.Generator) -> QuadrupedSpec:
-    """Thin legs, neck and tail."""
-    return replace(
-        spec,
-        leg_length=float(rng.uniform(0.55, 0.66)),
-        leg_thickness=float(rng.uniform(0.02, 0.035)),
-        depth=float(rng.uniform(0.22, 0.34)),
-        girth=float(rng.uniform(0.08, 0.14)),
-        neck_length=float(rng.uniform(0.3, 0.9)),
-        neck_thickness=float(rng.uniform(0.05, 0.09)),
-        resolution=60,
-    )
-
-
-SHAPES: dict[str, Callable[[QuadrupedSpec, np.random.Generator], QuadrupedSpec]] = {
-    "plain": _plain, "toy": _toy, "lizard": _lizard, "stilts": _stilts,
-}  # fmt: skip
 
 
 def _in_pieces(spec: QuadrupedSpec, *, boxes: bool) -> Character:

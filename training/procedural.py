@@ -112,9 +112,15 @@ def sample_procedural(chart: TemplateChart, rng: np.random.Generator, *, chibi: 
     """A random procedural character in a T, A or random pose, Z up."""
     character = build_humanoid(chibi_spec(rng) if chibi else random_humanoid(rng))
     labels = chart.label(character)
+    posed = stand(character, rng)
+    return Labelled(posed.vertices, posed.faces, labels)
+
+
+def stand(character: Character, rng: np.random.Generator) -> Character:
+    """A humanoid in a T, A or random pose."""
     kind = rng.choice(["t", "a", "free"], p=[0.15, 0.15, 0.7])
     if kind == "a":
-        character = pose_character(character, rest_pose_a(float(rng.uniform(10, 70))))
-    elif kind == "free":
-        character = pose_character(character, random_pose(rng, float(rng.uniform(0.2, 1.0))))
-    return Labelled(character.vertices, character.faces, labels)
+        return pose_character(character, rest_pose_a(float(rng.uniform(10, 70))))
+    if kind == "free":
+        return pose_character(character, random_pose(rng, float(rng.uniform(0.2, 1.0))))
+    return character
