@@ -175,20 +175,23 @@ def read_rigs(folder: Path, name: str) -> dict[str, dict[str, Any]]:
 
 
 def draw_rigs(name: str) -> dict[str, dict[str, Any]]:
-    """`DRAWN` characters in the same form, each with one random pose."""
+    """`DRAWN` characters in the same form, each with one random pose; tails and the like follow joints of no region."""
     rigs = {}
     for seed in range(FIRST_SEED, FIRST_SEED + DRAWN):
         rng = np.random.default_rng([seed, 0])
-        character = draw_figure(rng)[0] if name == "figures" else draw_critter(rng)
-        turns = random_pose(rng, 0.7) if name == "figures" else random_stance(rng, 0.7)
+        if name == "figures":
+            character, known = draw_figure(rng)
+            pose = joint_transforms(character, random_pose(rng, 0.7))
+        else:
+            character = draw_critter(rng)
+            known = np.ones(len(character.vertices), bool)
+            pose = joint_transforms(character, random_stance(rng, 0.7))
         rigs[f"{character.name} {seed}"] = {
             "vertices": character.vertices,
             "faces": character.faces,
-            "weights": character.weights,
-            "joints": np.array(character.joints),
-            "parents": character.parents,
-            "heads": character.bones[:, 0],
-            "poses": joint_transforms(character, turns)[None],
+            "weights": np.hstack([character.weights * known[:, None], character.weights * ~known[:, None]]),
+            "joints": np.array([*character.joints, *["strange"] * len(character.joints)]),
+            "poses": np.concatenate([pose, pose])[None],
         }
     return rigs
 
