@@ -24,7 +24,7 @@ from surface_features.correspondence import match_surfaces
 from surface_features.features import compute_features
 from surface_features.mesh import TriangleMesh
 from surface_features.settings import FeatureSettings
-from training import critters
+from training.critters import REGIONS as CRITTERS
 from training.critters import draw_critter
 from training.figures import draw_figure
 from training.rigs import SETS, pose_rig, region_of_joint
@@ -32,7 +32,7 @@ from training.rigs import SETS, pose_rig, region_of_joint
 FIRST_SEED = 1_000_000
 DRAWN = 24  # of a set that is drawn
 REGIONS = {"figures": {joint.partition(".")[0]: joint.partition(".")[0] for joint in HUMANOID_JOINTS},
-           "critters": critters.REGIONS}  # fmt: skip
+           "critters": CRITTERS}  # fmt: skip
 FINGERS = ("Index", "Middle", "Ring", "Pinky", "Thumb")
 LEGS = ("foreleg", "hindleg")
 PARTS = {  # of a region's first name: the parts that all families share (`training.families`)

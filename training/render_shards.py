@@ -265,10 +265,6 @@ class CharacterSource:
         if kind in ("animals", "fused"):
             draw = sample_animal if kind == "animals" else sample_scanned_animal
             return draw(self.animals, self.model.body_vertex_count, rng, os.environ.get(WITHOUT, "").split())
-        if kind == "critters":
-            mesh = sample_critter(self._critter_regions, rng)
-            roughen(mesh, rng, float(rng.choice([0.0, 0.7])))
-            return mesh
         if kind == "objects":
             return self.objects.sample(rng)
         if kind in SETS:
@@ -279,6 +275,8 @@ class CharacterSource:
             return sample_chibi_person(self.model, self.wardrobe, rng)
         if kind == "figures":
             mesh = sample_figure(self.chart, rng)
+        elif kind == "critters":
+            mesh = sample_critter(self._critter_regions, rng)
         else:
             mesh = sample_procedural(self.chart, rng, chibi=kind == "chibi")
         roughen(mesh, rng, float(rng.choice([0.0, 0.7])))
