@@ -54,16 +54,35 @@ def assemble(
     """
     if melted:
         vertices, faces = _melt(spec, bones, solids)
-        owner = np.argmin([solid.distance_to(vertices) for solid in solids], axis=0)
+        owner = nearest_solid(vertices, solids)
     else:
         vertices, faces, owner = mesh_pieces(solids, spec.resolution)
-    owner = owner.astype(np.int32)
-    parents = np.array(humanoid_parents(), np.int32)
-    segments = np.stack([bones[name] for name in HUMANOID_JOINTS])
-    bone, weights = label_surface(vertices, solids, owner, flesh, HUMANOID_JOINTS, parents)
-    along, around = bone_coordinates(vertices, bone, segments)
     name = f"{spec.style.capitalize()} {spec.seed}"
-    return Character(name, vertices, faces, HUMANOID_JOINTS, parents, segments, weights, bone, along, around), owner
+    return label_character(name, (vertices, faces, owner), solids, flesh, bones, humanoid_parents()), owner
+
+
+def nearest_solid(vertices: Float32, solids: Sequence[Solid]) -> Int32:
+    """(V,) the solid that every vertex lies deepest in or nearest to."""
+    return np.argmin([solid.distance_to(vertices) for solid in solids], axis=0).astype(np.int32)
+
+
+def label_character(
+    name: str,
+    surface: tuple[Float32, Int32, Int32],
+    solids: Sequence[Solid],
+    flesh: Sequence[Solid],
+    bones: dict[str, Float32],
+    parents: Sequence[int],
+) -> Character:
+    """A character with its skin weights and coordinates.
+
+    surface: vertices (V, 3), faces (F, 3), and the solid each vertex belongs to (V,). bones: in the order of `parents`.
+    """
+    vertices, faces, owner = surface
+    joints, parent, segments = tuple(bones), np.array(parents, np.int32), np.stack([*bones.values()])
+    bone, weights = label_surface(vertices, solids, owner, flesh, joints, parent)
+    along, around = bone_coordinates(vertices, bone, segments)
+    return Character(name, vertices, faces, joints, parent, segments, weights, bone, along, around)
 
 
 def label_surface(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .characters import bone_coordinates, label_surface
+from .characters import label_character, nearest_solid
 from .implicit import Solid, extract_surface, make_lattice, mesh_pieces, sample_union
 from .skeleton import Character, Float32, euler, mirror_name, mirror_rotation
 
@@ -216,16 +216,11 @@ def assemble_quadruped(
         # No T-pose, no finer hands: the shrinking starts beyond everything.
         lattice = make_lattice(solids, cell, 10 * spec.height, 11 * spec.height, spec.height)
         vertices, faces = extract_surface(sample_union(solids, lattice, cell), lattice)
-        owner = np.argmin([solid.distance_to(vertices) for solid in solids], axis=0)
+        owner = nearest_solid(vertices, solids)
     else:
         vertices, faces, owner = mesh_pieces(solids, 2 * spec.resolution)
-    parents = np.array(quadruped_parents(), np.int32)
-    bone, weights = label_surface(vertices, solids, owner.astype(np.int32), flesh, QUADRUPED_JOINTS, parents)
-    segments = np.stack([bones[name] for name in QUADRUPED_JOINTS])
-    along, around = bone_coordinates(vertices, bone, segments)
-    return Character(
-        f"Quadruped {spec.seed}", vertices, faces, QUADRUPED_JOINTS, parents, segments, weights, bone, along, around
-    )
+    name = f"Quadruped {spec.seed}"
+    return label_character(name, (vertices, faces, owner), solids, flesh, bones, quadruped_parents())
 
 
 _LIMITS = {
