@@ -16,7 +16,7 @@ import numpy as np
 
 from .humanoid_body import Body, make_body
 from .humanoid_spec import HUMANOID_JOINTS, HumanoidSpec, humanoid_bones, humanoid_parents, random_humanoid
-from .implicit import Solid, extract_surface, make_lattice, mesh_pieces, sample_union
+from .implicit import Solid, make_lattice, melt_solids, mesh_pieces
 from .poses import random_pose, rest_pose_a, rest_pose_t, walk_cycle
 from .skeleton import Character, Float32, Int32, pose_character, relative_rotations
 
@@ -52,18 +52,9 @@ def assemble(
 
     flesh: one or more for every bone, say how near it is. The second is (V,) int32, the solid that a vertex belongs to.
     """
-    if melted:
-        vertices, faces = _melt(spec, bones, solids)
-        owner = nearest_solid(vertices, solids)
-    else:
-        vertices, faces, owner = mesh_pieces(solids, spec.resolution)
+    surface = _melt(spec, bones, solids) if melted else mesh_pieces(solids, spec.resolution)
     name = f"{spec.style.capitalize()} {spec.seed}"
-    return label_character(name, (vertices, faces, owner), solids, flesh, bones, humanoid_parents()), owner
-
-
-def nearest_solid(vertices: Float32, solids: Sequence[Solid]) -> Int32:
-    """(V,) the solid that every vertex lies deepest in or nearest to."""
-    return np.argmin([solid.distance_to(vertices) for solid in solids], axis=0).astype(np.int32)
+    return label_character(name, surface, solids, flesh, bones, humanoid_parents()), surface[2]
 
 
 def label_character(
@@ -139,11 +130,11 @@ def bone_coordinates(vertices: Float32, bone: Int32, segments: Float32) -> tuple
     return np.clip(along, -0.6, 1.6).astype(np.float32), around.astype(np.float32)
 
 
-def _melt(spec: HumanoidSpec, bones: dict[str, Float32], solids: Sequence[Solid]) -> tuple[Float32, Int32]:
+def _melt(spec: HumanoidSpec, bones: dict[str, Float32], solids: Sequence[Solid]) -> tuple[Float32, Int32, Int32]:
     cell = spec.height / spec.resolution
     elbow, wrist = bones["lowerarm.L"]
     lattice = make_lattice(solids, cell, float(elbow[0]), float(wrist[0]), float(wrist[2]))
-    return extract_surface(sample_union(solids, lattice, cell), lattice)
+    return melt_solids(solids, lattice, cell)
 
 
 _BOXES: tuple[tuple[str, ...], ...] = (

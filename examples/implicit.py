@@ -222,6 +222,13 @@ def mesh_solid(solid: Solid, sides: int) -> tuple[Float32, Int32]:
     return _mesh_box(solid, sides) if solid.box else _mesh_capsule(solid, sides)
 
 
+def melt_solids(solids: Sequence[Solid], lattice: Lattice, cell: float) -> tuple[Float32, Int32, Int32]:
+    """All solids as one surface, as `mesh_pieces` has it: a vertex is of the solid it lies deepest in or nearest to."""
+    vertices, faces = extract_surface(sample_union(solids, lattice, cell), lattice)
+    owner = np.argmin([solid.distance_to(vertices) for solid in solids], axis=0)
+    return vertices, faces, owner.astype(np.int32)
+
+
 def mesh_pieces(solids: Sequence[Solid], resolution: int) -> tuple[Float32, Int32, Int32]:
     """Every solid as a closed mesh: vertices (N, 3), faces (F, 3), and (N,) int32 the solid each vertex is of."""
     vertices, faces, owner, count = [], [], [], 0

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .characters import label_character, nearest_solid
-from .implicit import Solid, extract_surface, make_lattice, mesh_pieces, sample_union
+from .characters import label_character
+from .implicit import Solid, make_lattice, melt_solids, mesh_pieces
 from .skeleton import Character, Float32, euler, mirror_name, mirror_rotation
 
 _PARENT = {
@@ -215,12 +215,10 @@ def assemble_quadruped(
         cell = spec.height / spec.resolution
         # No T-pose, no finer hands: the shrinking starts beyond everything.
         lattice = make_lattice(solids, cell, 10 * spec.height, 11 * spec.height, spec.height)
-        vertices, faces = extract_surface(sample_union(solids, lattice, cell), lattice)
-        owner = nearest_solid(vertices, solids)
+        surface = melt_solids(solids, lattice, cell)
     else:
-        vertices, faces, owner = mesh_pieces(solids, 2 * spec.resolution)
-    name = f"Quadruped {spec.seed}"
-    return label_character(name, (vertices, faces, owner), solids, flesh, bones, quadruped_parents())
+        surface = mesh_pieces(solids, 2 * spec.resolution)
+    return label_character(f"Quadruped {spec.seed}", surface, solids, flesh, bones, quadruped_parents())
 
 
 _LIMITS = {
