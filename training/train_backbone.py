@@ -30,6 +30,7 @@ from .objects import LANDMARKS
 from .optimisers import Optimisers
 from .render_shards import IMAGE_SIZE, VIEWS_PER_CHARACTER
 from .template import Template, add_to_anchors, load_template
+from .together import average_gradients, follow_first, join, leave, start_alike
 
 SHARES = {  # of a batch's labelled pictures
     "people": 0.26, "procedural": 0.06, "chibi": 0.12, "animals": 0.15, "men": 0.1, "kaykit": 0.09, "beasts": 0.12,
@@ -233,6 +234,7 @@ class Trainer:
         self.optimisers.zero_grad()
         loss = self.loss(images, labels, characters)
         loss.backward()
+        average_gradients(self.parameters)
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimisers.step(self.rate(progress))
         self.steps += 1
@@ -295,10 +297,19 @@ def _one_cell_each(views: torch.Tensor, generator: torch.Generator) -> torch.Ten
 
 
 def train(
-    trainer: Trainer, pool: ShardPool, checkpoint: Path, budget_s: float, seed: int, every_s: float = EVERY_S
+    trainer: Trainer,
+    pool: ShardPool,
+    checkpoint: Path,
+    budget_s: float,
+    seed: int,
+    every_s: float = EVERY_S,
+    process: int = 0,
 ) -> None:
-    """Step until the budget is used; every `every_s` seconds a checkpoint, a line, and what shards there are."""
-    rng = np.random.default_rng([seed, trainer.steps])
+    """Step until the budget is used; every `every_s` seconds a checkpoint, a line, and what shards there are.
+
+    process: this one's number (`training.together`); the first one writes and tells.
+    """
+    rng = np.random.default_rng([seed, trainer.steps, process])
     last, saved, losses = time.perf_counter(), time.perf_counter(), []
     ahead = ThreadPoolExecutor(1)
     waiting = ahead.submit(pool.batch, trainer.recipe, rng)
@@ -307,13 +318,14 @@ def train(
         waiting = ahead.submit(pool.batch, trainer.recipe, rng)
         losses.append(trainer.step(*batch, trainer.seconds / budget_s))
         now = time.perf_counter()
-        trainer.seconds += now - last
+        trainer.seconds = follow_first(trainer.seconds + now - last)
         last = now
         if now - saved > every_s or trainer.seconds >= budget_s:
-            trainer.save(checkpoint)
             shards, saved = ahead.submit(pool.refresh).result(), now
-            mean = float(np.mean(losses))
-            print(f"{trainer.seconds / 60:.1f} min, step {trainer.steps}, loss {mean:.3f}, {shards} shards", flush=True)
+            if process == 0:
+                trainer.save(checkpoint)
+                told = f"{trainer.seconds / 60:.1f} min, step {trainer.steps}, loss {np.mean(losses):.3f}"
+                print(f"{told}, {shards} shards", flush=True)
             losses = []
 
 
@@ -324,12 +336,13 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=90.0, help="training time, over all resumed runs")
     parser.add_argument("--start-from", type=Path, help="a model folder to go on from instead of random weights")
     parser.add_argument("--learning-rate", type=float, default=Recipe.learning_rate)
-    parser.add_argument("--batch", type=int, default=Recipe.batch, help="pictures a step; a GPU wants hundreds")
+    parser.add_argument("--batch", type=int, default=Recipe.batch, help="a process's pictures; a GPU wants hundreds")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--every", type=float, default=EVERY_S, help="seconds between checkpoints")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--without-sides", action="store_true", help="left and right alike, to compare with")
     options = parser.parse_args()
+    process = join()
     checkpoint = options.scratch / "checkpoint.pt"
     template = load_template(load_families(options.data), options.scratch / "template.npz")
     recipe, sides = recipe_of(options.batch, options.learning_rate), not options.without_sides
@@ -341,7 +354,9 @@ def main() -> None:
         trainer.load(checkpoint)
     elif options.start_from:
         trainer.start_from(options.start_from, pool, options.seed)
-    train(trainer, pool, checkpoint, options.minutes * 60, options.seed, options.every)
+    start_alike(trainer.parameters)
+    train(trainer, pool, checkpoint, options.minutes * 60, options.seed, options.every, process)
+    leave()
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from .averaging import read_network
 from .families import load_families
 from .optimisers import Optimisers
 from .template import Template, add_to_anchors, load_template
+from .together import average_gradients, follow_first, join, leave, start_alike
 from .train_backbone import EVERY_S
 
 
@@ -282,6 +283,7 @@ class SurfaceTrainer:
         total = loss + self.recipe.middle_weight * self.middle_loss(found, labels)
         self.optimisers.zero_grad()
         total.backward()
+        average_gradients(self.parameters)
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimisers.step(self.rate(progress))
         self.steps += 1
@@ -359,9 +361,13 @@ def train(
     budget_s: float,
     seed: int,
     every_s: float = EVERY_S,
+    process: int = 0,
 ) -> None:
-    """Step until the budget is used; a checkpoint and a look at held-out characters every `every_s` seconds."""
-    rng = np.random.default_rng([seed, trainer.steps])
+    """Step until the budget is used; a checkpoint and a look at held-out characters every `every_s` seconds.
+
+    process: this one's number (`training.together`); the first one writes and tells.
+    """
+    rng = np.random.default_rng([seed, trainer.steps, process])
     recipe = trainer.recipe
     last, saved, losses = time.perf_counter(), time.perf_counter(), []
 
@@ -376,9 +382,9 @@ def train(
         waiting = ahead.submit(draw)
         losses.append(trainer.step(examples, trainer.seconds / budget_s))
         now = time.perf_counter()
-        trainer.seconds += now - last
+        trainer.seconds = follow_first(trainer.seconds + now - last)
         last = now
-        if now - saved > every_s or trainer.seconds >= budget_s:
+        if process == 0 and (now - saved > every_s or trainer.seconds >= budget_s):
             trainer.save(checkpoint)
             saved = now
             told = f"{trainer.seconds / 60:.1f} min, step {trainer.steps}, loss {np.mean(losses):.3f}"
@@ -397,7 +403,7 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, required=True, help="where training.lift_characters left its files")
     parser.add_argument("--minutes", type=float, default=15.0, help="training time, over all resumed runs")
     parser.add_argument("--start-from", type=Path, help="a model folder to go on from instead of random weights")
-    parser.add_argument("--batch", type=int, default=SurfaceRecipe.batch, help="characters a step")
+    parser.add_argument("--batch", type=int, default=SurfaceRecipe.batch, help="a process's characters a step")
     parser.add_argument("--learning-rate", type=float, default=SurfaceRecipe.learning_rate, help="at its highest")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--every", type=float, default=EVERY_S, help="seconds between checkpoints")
@@ -407,6 +413,7 @@ def main() -> None:
     )
     parser.add_argument("--checkpoint", type=Path, help="what to go on from and to write (default SCRATCH/surface.pt)")
     options = parser.parse_args()
+    process = join()
     families = load_families(options.data)
     template = load_template(families, options.scratch / "template.npz")
     lateral = np.concatenate([family.vertices[:, 0] for family in families])
@@ -426,7 +433,9 @@ def main() -> None:
             trainer.network.load_state_dict(grow(stored, trainer.network))
         trainer.place_anchors(trainer.gather_anchors(characters, seed=0))  # alike in all runs, for their average
     characters.draw_often(dict(options.often))
-    train(trainer, characters, checkpoint, options.minutes * 60, options.seed, options.every)
+    start_alike(trainer.parameters)
+    train(trainer, characters, checkpoint, options.minutes * 60, options.seed, options.every, process)
+    leave()
 
 
 if __name__ == "__main__":
