@@ -18,6 +18,7 @@ from .grids import grid_faces
 from .humans import HumanModel
 
 SAME_PLACE = 1e-5  # of the extent
+KEPT_AREA = 0.6  # at least, where vertices are merged: below that thin limbs are torn to shreds
 UNDER_SKIRT = ("pelvis", "thigh")
 
 GARMENTS = {
@@ -190,7 +191,9 @@ def roughen(mesh: Labelled, rng: np.random.Generator, amount: float) -> None:
         _, cluster = np.unique(np.floor(mesh.vertices / cell).astype(np.int64), axis=0, return_inverse=True)
         cluster = cluster.reshape(-1)
         total = np.stack([np.bincount(cluster, weights=mesh.vertices[:, k]) for k in range(3)], axis=1)
-        mesh.vertices = (total / np.bincount(cluster)[:, None])[cluster].astype(np.float32)
+        coarse = (total / np.bincount(cluster)[:, None])[cluster].astype(np.float32)
+        if _area(coarse, mesh.faces) > KEPT_AREA * _area(mesh.vertices, mesh.faces):
+            mesh.vertices = coarse
     if rng.uniform() < 0.15 * amount:
         place, first = weld(mesh.vertices / size, SAME_PLACE)
         noise = rng.normal(size=mesh.vertices.shape).astype(np.float32)[first][place]
@@ -199,6 +202,11 @@ def roughen(mesh: Labelled, rng: np.random.Generator, amount: float) -> None:
         centre = mesh.vertices[rng.integers(len(mesh.vertices))]
         near = np.linalg.norm(mesh.vertices - centre, axis=1) < size * rng.uniform(0.02, 0.1)
         mesh.faces = mesh.faces[~near[mesh.faces].any(axis=1)]
+
+
+def _area(vertices: np.ndarray, faces: np.ndarray) -> float:
+    corner = vertices[faces]
+    return float(np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1).sum() / 2)
 
 
 def _vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
