@@ -8,7 +8,8 @@ taught how far a point lies from the body's middle, and on which side. Resumes f
 
 Runs of other seeds and other shares of the kinds (`--often beasts=3`), each with a `--checkpoint` of its own, that go
 on from one model are averaged by `training.export`, with that model if it is named too: better than any of them
-(Wortsman et al., Model Soups, ICML 2022).
+(Wortsman et al., Model Soups, ICML 2022). What a run started from lies beside its checkpoint as …_start.pt, which is
+that model where it has as many layers.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class SurfaceRecipe:
     """Everything that decides the result besides data, seed and time."""
 
     config: SurfaceContextConfig = field(
-        default_factory=lambda: SurfaceContextConfig(dim=64, layers=4, detail_landmarks=256, levels=3)
+        default_factory=lambda: SurfaceContextConfig(dim=64, layers=8, detail_landmarks=256, levels=3)
     )
     batch: int = 8
     points: int = 768
@@ -49,6 +50,7 @@ class SurfaceRecipe:
     weight_decay: float = 0.02
     warmup: float = 0.03
     corrupted: float = 0.5
+    smeared: float = 0.3
     keep_weight: float = 10.0
     middle_weight: float = 2.0
     middle_reach: float = 0.03  # of √area: how far from the middle a side is only just certain
@@ -98,6 +100,9 @@ class Characters:
         features = whole["features"].float()
         if augment and rng.uniform() < recipe.corrupted:
             features = _swap_sides(features, whole, rng)
+        if augment and bool((whole["labels"] >= 0).any()) and rng.uniform() < recipe.smeared:
+            for _ in range(rng.integers(1, 4)):
+                features = _smear(features, whole, recipe.config.levels, rng)
         positions, normals = whole["positions"].float(), whole["normals"].float()
         if augment:
             positions, normals = _turn(positions, normals, rng)
@@ -159,6 +164,24 @@ def _swap_sides(features: torch.Tensor, whole: dict[str, torch.Tensor], rng: np.
     share = rng.uniform(0.3, 1.0)
     mixed = (1 - share) * features + share * features[whole["twins"].long()]
     return torch.where(region, nn.functional.normalize(mixed, dim=1, eps=1e-6), features)
+
+
+def _smear(
+    features: torch.Tensor, whole: dict[str, torch.Tensor], levels: int, rng: np.random.Generator
+) -> torch.Tensor:
+    """A region's features blended with those of another region, as if it looked like that; of some looks only."""
+    apart, nearest = whole["distances"], whole["nearest"].long()
+    centre = int(rng.integers(len(apart)))
+    around = torch.nonzero(apart[centre] < rng.uniform(0.1, 0.8))[:, 0]
+    other = int(around[int(rng.integers(len(around)))])
+    places = whole["positions"][: len(apart)].float()
+    alike = torch.cdist(places + (places[other] - places[centre]), places).argmin(dim=1)[nearest]
+    region = (apart[centre][nearest] < rng.uniform(0.05, 0.4))[:, None]
+    looks = torch.from_numpy(rng.uniform(size=levels) < 0.7).to(features.device)
+    told = region & looks.repeat_interleave(features.shape[1] // levels)
+    share = rng.uniform(0.3, 1.0)
+    mixed = (1 - share) * features + share * features[alike]
+    return nn.functional.normalize(torch.where(told, mixed, features), dim=1, eps=1e-6)
 
 
 def _turn(
@@ -432,6 +455,8 @@ def main() -> None:
             stored = read_network(options.start_from)["network"]
             trainer.network.load_state_dict(grow(stored, trainer.network))
         trainer.place_anchors(trainer.gather_anchors(characters, seed=0))  # alike in all runs, for their average
+        if process == 0:
+            trainer.save(checkpoint.with_stem(f"{checkpoint.stem}_start"))
     characters.draw_often(dict(options.often))
     start_alike(trainer.parameters)
     train(trainer, characters, checkpoint, options.minutes * 60, options.seed, options.every, process)
