@@ -59,7 +59,7 @@ def test_the_bundled_model_loads_small_and_says_unit_vectors():
     cells = backbone.encode(pictures, pytest.fail, lambda share: None)
     assert cells.shape == (3, grid, grid, backbone.checkpoint.dim)
     assert np.allclose(np.linalg.norm(cells, axis=-1), 1, atol=1e-3)
-    assert sum(f.stat().st_size for f in (MODELS / "bundled").glob("*.safetensors")) < 12e6
+    assert sum(f.stat().st_size for f in (MODELS / "bundled").glob("*.safetensors")) < 16e6
 
 
 def test_a_folder_without_a_model_is_named(tmp_path):
