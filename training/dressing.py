@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from surface_features.geometry.components import weld
+from surface_features.mesh import TriangleMesh
 
 from .grids import grid_faces
 from .humans import HumanModel
@@ -192,7 +193,8 @@ def roughen(mesh: Labelled, rng: np.random.Generator, amount: float) -> None:
         cluster = cluster.reshape(-1)
         total = np.stack([np.bincount(cluster, weights=mesh.vertices[:, k]) for k in range(3)], axis=1)
         coarse = (total / np.bincount(cluster)[:, None])[cluster].astype(np.float32)
-        if _area(coarse, mesh.faces) > KEPT_AREA * _area(mesh.vertices, mesh.faces):
+        before, after = (TriangleMesh(v, mesh.faces).face_areas.sum() for v in (mesh.vertices, coarse))
+        if after > KEPT_AREA * before:
             mesh.vertices = coarse
     if rng.uniform() < 0.15 * amount:
         place, first = weld(mesh.vertices / size, SAME_PLACE)
@@ -204,14 +206,7 @@ def roughen(mesh: Labelled, rng: np.random.Generator, amount: float) -> None:
         mesh.faces = mesh.faces[~near[mesh.faces].any(axis=1)]
 
 
-def _area(vertices: np.ndarray, faces: np.ndarray) -> float:
-    corner = vertices[faces]
-    return float(np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1).sum() / 2)
-
-
 def _vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    from surface_features.mesh import TriangleMesh
-
     return TriangleMesh(vertices, faces).vertex_normals
 
 
