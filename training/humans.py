@@ -271,6 +271,18 @@ def sample_chibi(rng: np.random.Generator) -> Proportions:
     return Proportions(along, across)
 
 
+def sample_squat(rng: np.random.Generator) -> Proportions:
+    """A game figure that stands on stumps: as `sample_chibi`, but legs so short that they are all boot."""
+    figure = sample_chibi(rng)
+    short = float(rng.uniform(0.15, 0.5))
+    for part in ("thigh", "calf"):
+        figure.along[part] = short * float(rng.uniform(0.8, 1.25))
+        figure.across[part] *= float(rng.uniform(0.9, 1.6))
+    for part in ("upper_arm", "lower_arm"):
+        figure.along[part] *= float(rng.uniform(0.9, 1.4))
+    return figure
+
+
 def sample_pose(model: HumanModel, person: Person, rng: np.random.Generator, strength: float) -> np.ndarray:
     """Random joint rotations (B, 3, 3) in the rest frame, within what people can do.
 
@@ -322,6 +334,14 @@ def sample_pose(model: HumanModel, person: Person, rng: np.random.Generator, str
             for bone in bones:
                 turn(bone, (axis, own))
     return rotations
+
+
+def lower_arms(model: HumanModel, rotations: np.ndarray, rng: np.random.Generator) -> None:
+    """Hang both arms at the sides or against the belly, in place; forearms keep their bend."""
+    for side, sign in (("l", 1.0), ("r", -1.0)):
+        drop, forward = np.radians(rng.uniform(25, 75)), np.radians(rng.uniform(-25, 40))
+        turned = Rotation.from_rotvec([-forward, 0, 0]) * Rotation.from_rotvec([0, 0, -sign * drop])
+        rotations[model.bone_index[f"upperarm_{side}"]] = turned.as_matrix()
 
 
 def sample_crossed_pose(model: HumanModel, person: Person, rng: np.random.Generator) -> np.ndarray:

@@ -39,7 +39,28 @@ class Cut:
     opening: float = 0.0
 
 
-def dress_loosely(wardrobe: Wardrobe, posed: np.ndarray, rng: np.random.Generator, deleted: float) -> Labelled:
+@dataclass(frozen=True)
+class Worn:
+    """The chance of each: a skirt or robe, wide sleeves, long hair, bulky things, and boots with no leg in them.
+
+    of_trunk: the chance that a skirt hangs on the hips, as tunics do, not on the legs behind it.
+    """
+
+    skirt: float = 0.65
+    sleeves: float = 0.4
+    hair: float = 0.35
+    bulk: float = 0.4
+    boots: float = 0.0
+    of_trunk: float = 0.0
+
+
+LOOSELY = Worn()
+SQUATLY = Worn(skirt=0.7, sleeves=0.4, hair=0.3, bulk=0.5, boots=0.9, of_trunk=0.5)
+
+
+def dress_loosely(
+    wardrobe: Wardrobe, posed: np.ndarray, rng: np.random.Generator, deleted: float, worn_by: Worn = LOOSELY
+) -> Labelled:
     """A character in at least one thing that hides the body's shape, from all posed base-mesh vertices, Y up.
 
     deleted: the chance that the legs are not there where a skirt hides them, but for their ends.
@@ -47,13 +68,17 @@ def dress_loosely(wardrobe: Wardrobe, posed: np.ndarray, rng: np.random.Generato
     count = wardrobe.model.body_vertex_count
     body = posed[:count]
     mesh = wardrobe.dress(posed, rng, float(rng.uniform(0.0, 0.6)))
-    worn = rng.uniform(size=4) < (0.65, 0.4, 0.35, 0.4)
+    worn = rng.uniform(size=4) < (worn_by.skirt, worn_by.sleeves, worn_by.hair, worn_by.bulk)
     worn[rng.integers(2)] |= not worn.any()
+    gone = np.zeros(count, bool)
     if worn[0]:
-        hidden = _add_skirt(wardrobe, mesh, body, rng)
-        if rng.uniform() < deleted:
-            gone = hidden[wardrobe.model.body_faces].all(axis=1)  # the body's faces come first
-            mesh.faces = np.delete(mesh.faces, np.flatnonzero(gone), axis=0)
+        hidden = _add_skirt(wardrobe, mesh, body, rng, bool(rng.uniform() < worn_by.of_trunk))
+        gone |= hidden & (rng.uniform() < deleted)
+    if worn_by.boots and rng.uniform() < worn_by.boots:
+        _add_bulk(wardrobe, mesh, body, BULKY["boots"], float(rng.uniform(0.015, 0.05)))
+        gone |= wardrobe.follows(*BULKY["boots"])
+    hidden_faces = gone[wardrobe.model.body_faces].all(axis=1)  # the body's faces come first
+    mesh.faces = np.delete(mesh.faces, np.flatnonzero(hidden_faces), axis=0)
     if worn[1]:
         _add_sleeves(wardrobe, mesh, body, rng)
     if worn[2]:
@@ -65,15 +90,20 @@ def dress_loosely(wardrobe: Wardrobe, posed: np.ndarray, rng: np.random.Generato
     return mesh
 
 
-def _add_skirt(wardrobe: Wardrobe, mesh: Labelled, body: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A skirt, a robe from the chest down or an open coat. Returns (V,) bool, what of the legs it hides."""
+def _add_skirt(
+    wardrobe: Wardrobe, mesh: Labelled, body: np.ndarray, rng: np.random.Generator, of_trunk: bool
+) -> np.ndarray:
+    """A skirt, a robe from the chest down or an open coat. Returns (V,) bool, what of the legs it hides.
+
+    of_trunk: it has the hips' labels, not the legs'.
+    """
     rest = wardrobe.model.base[: len(body)]
     legs = np.flatnonzero(wardrobe.follows("pelvis", "thigh", "calf", "foot", "ball"))
     top, ankle = rest[legs, 1].max(), np.quantile(rest[legs, 1], 0.08)
     knee = (top + ankle) / 2
-    start, trunk = top, legs
+    start, trunk = top, np.flatnonzero(wardrobe.follows("pelvis", "thigh", "calf"))
     if rng.uniform() < 0.6:  # a robe or a dress
-        trunk = np.flatnonzero(wardrobe.follows("pelvis", "thigh", "calf", "foot", "ball", "spine"))
+        trunk = np.flatnonzero(wardrobe.follows("pelvis", "thigh", "calf", "spine"))
         start = rng.uniform(top, np.quantile(rest[trunk, 1], 0.97))
     hem = rng.uniform(ankle, knee) if rng.uniform() < 0.75 else rng.uniform(knee, (knee + top) / 2)
     heights = np.linspace(start, hem, int(rng.integers(8, 16)))
@@ -86,7 +116,11 @@ def _add_skirt(wardrobe: Wardrobe, mesh: Labelled, body: np.ndarray, rng: np.ran
         count=int(rng.integers(3, 9)),
         opening=float(rng.choice([0.0, rng.uniform(0.1, 0.8)], p=[0.75, 0.25])),
     )
+    start_of_skirt = len(mesh.labels)
     _add_tube(mesh, body, bands, rest[:, 0], cut, float(rng.uniform(0, 2 * np.pi)))
+    if of_trunk:
+        hips = np.flatnonzero(wardrobe.follows("pelvis", "spine"))
+        mesh.labels[start_of_skirt:] = hips[cKDTree(body[hips]).query(mesh.vertices[start_of_skirt:])[1]]
     hidden = np.zeros(len(body), bool)
     hidden[legs] = (rest[legs, 1] > hem + step) & (rest[legs, 1] < start - step)
     return hidden

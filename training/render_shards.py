@@ -32,15 +32,17 @@ from .families import Family, animal_family, human_family
 from .figures import sample_figure
 from .humans import (
     HumanModel,
+    lower_arms,
     pose_person,
     sample_chibi,
     sample_crossed_pose,
     sample_piercing_pose,
     sample_pose,
     sample_proportions,
+    sample_squat,
     to_z_up,
 )
-from .loose_clothes import dress_loosely
+from .loose_clothes import SQUATLY, dress_loosely
 from .objects import ObjectSource
 from .procedural import TemplateChart, sample_procedural
 from .quadrupeds import SPECIES, AnimalModel, crossed_pose, random_animal, random_pose
@@ -110,6 +112,16 @@ def sample_robed_person(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Ge
     pose = sample_pose(model, person, rng, float(rng.choice([0.0, rng.uniform(0.2, 0.8)], p=[0.2, 0.8])))
     mesh = dress_loosely(wardrobe, pose_person(model, person, pose, proportions), rng, DELETED)
     return _finish(mesh, rng, rough=0.6)
+
+
+def sample_squat_person(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Generator) -> Labelled:
+    """A big-headed game figure on legs that are all boot, most in a robe that half of the arms lie on, Z up."""
+    person = model.sample_person(rng)
+    pose = sample_pose(model, person, rng, float(rng.choice([0.0, rng.uniform(0.2, 0.8)], p=[0.2, 0.8])))
+    if rng.uniform() < 0.5:
+        lower_arms(model, pose, rng)
+    mesh = dress_loosely(wardrobe, pose_person(model, person, pose, sample_squat(rng)), rng, DELETED, SQUATLY)
+    return _finish(mesh, rng, rough=0.8)
 
 
 def _finish(mesh: Labelled, rng: np.random.Generator, rough: float) -> Labelled:
@@ -218,6 +230,7 @@ class CharacterSource:
         "fused",
         "pierced",
         "robed",
+        "squat",
         "figures",
         "critters",
     )
@@ -260,6 +273,8 @@ class CharacterSource:
             return sample_crossed_person(self.model, self.wardrobe, rng)
         if kind == "robed":
             return sample_robed_person(self.model, self.wardrobe, rng)
+        if kind == "squat":
+            return sample_squat_person(self.model, self.wardrobe, rng)
         if kind in ("remeshed", "pierced"):
             return sample_scanned_person(self.model, self.wardrobe, rng, pierced=kind == "pierced")
         if kind in ("animals", "fused"):
@@ -328,6 +343,7 @@ def main() -> None:
     parser.add_argument("--fused", type=int, default=512, help="quadrupeds whose skin was made anew, legs crossed")
     parser.add_argument("--pierced", type=int, default=128, help="people made anew, a forearm through the torso")
     parser.add_argument("--robed", type=int, default=512, help="people whose clothes hide their shape")
+    parser.add_argument("--squat", type=int, default=256, help="big-headed figures on legs that are all boot, in robes")
     parser.add_argument("--figures", type=int, default=512, help="skeletons, robots, dolls, beasts on two legs, trolls")
     parser.add_argument("--critters", type=int, default=256, help="quadrupeds built by examples/, stylised")
     parser.add_argument("--first-seed", type=int, default=0, help="shards are numbered from here")

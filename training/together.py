@@ -12,12 +12,15 @@ import torch
 from torch import distributed, nn
 
 
-def join() -> int:
-    """Join the processes that `torchrun` started. Returns this one's number, 0 where it is alone."""
-    if not distributed.is_torchelastic_launched():
-        return 0
-    distributed.init_process_group("gloo")
-    return distributed.get_rank()
+def join() -> None:
+    """Join the processes that `torchrun` started, if it did."""
+    if distributed.is_torchelastic_launched():
+        distributed.init_process_group("gloo")
+
+
+def process_number() -> int:
+    """This process's among those that have joined, 0 where it is alone."""
+    return distributed.get_rank() if distributed.is_initialized() else 0
 
 
 def leave() -> None:

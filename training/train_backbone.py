@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import argparse
 import math
-import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -26,18 +25,18 @@ from transformers import ViTConfig, ViTModel
 from surface_features.backbones.dense import DenseHead, DenseModel
 
 from .families import PARTS, load_families
+from .learner import EVERY_S, Learner, train
 from .objects import LANDMARKS
-from .optimisers import Optimisers
 from .render_shards import IMAGE_SIZE, VIEWS_PER_CHARACTER
 from .template import Template, add_to_anchors, load_template
-from .together import average_gradients, follow_first, join, leave, start_alike
+from .together import join, leave
 
 SHARES = {  # of a batch's labelled pictures
     "people": 0.26, "procedural": 0.06, "chibi": 0.12, "animals": 0.15, "men": 0.1, "kaykit": 0.09, "beasts": 0.12,
-    "remeshed": 0.12, "crossed": 0.06, "fused": 0.12, "pierced": 0.06, "robed": 0.2, "figures": 0.2, "critters": 0.08,
+    "remeshed": 0.12, "crossed": 0.06, "fused": 0.12, "pierced": 0.06, "robed": 0.2, "squat": 0.12, "figures": 0.2,
+    "critters": 0.08,
 }  # fmt: skip
 STORED = ("images", "labels")
-EVERY_S = 60.0
 GROUPS = 4  # of a batch's pictures, by how much they show
 MOST_PIXELS = 4  # times those of the smallest batch, however many pictures
 FITS = 6  # times that anchors are fitted to what a model says of its first batches
@@ -101,6 +100,14 @@ def read_weights(model: DenseModel, folder: Path) -> None:
     model.head.load_state_dict(load_file(folder / "head.safetensors"))
 
 
+class Pictures(NamedTuple):
+    """A batch: (N, S, S, 4) images, (N, G, G) labels, and how many of them, the first, are of characters."""
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    characters: int
+
+
 @dataclass
 class ShardPool:
     """All shards of a folder by kind: memory-mapped, or on a GPU. `refresh` takes in new ones."""
@@ -118,8 +125,8 @@ class ShardPool:
                 known[path] = images.to(self.device), labels.to(self.device)
         return sum(len(shards) for shards in self.kinds.values())
 
-    def batch(self, recipe: Recipe, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, int]:
-        """Pictures, labels, and how many of the pictures are of characters; the others are pairs of objects' views."""
+    def batch(self, recipe: Recipe, rng: np.random.Generator) -> Pictures:
+        """Pictures of characters, then pairs of objects' views."""
         pairs = recipe.objects if "objects" in self.kinds else 0
         kinds = [kind for kind in SHARES if kind in self.kinds]
         shares = np.array([SHARES[kind] for kind in kinds])
@@ -131,7 +138,7 @@ class ShardPool:
         ]
         drawn += [self._draw("objects", 1, 2, rng) for _ in range(pairs)]
         images, labels = (torch.cat(part) for part in zip(*drawn, strict=True))
-        return images, labels, count
+        return Pictures(images, labels, count)
 
     def _draw(self, kind: str, count: int, views: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Some views each of some characters or objects of one shard."""
@@ -149,28 +156,27 @@ def to_pixels(images: torch.Tensor) -> torch.Tensor:
     return torch.cat([(pixels[:, :3] - 128) / 127, pixels[:, 3:] / 255], dim=1)
 
 
-class Trainer:
-    """Model, anchors' embeddings, optimiser and clock; one `step` at a time."""
+class Trainer(Learner[Pictures]):
+    """The backbone and its anchors' embeddings; one `step` at a time."""
 
     def __init__(self, recipe: Recipe, template: Template, device: str, seed: int, *, sides: bool = True) -> None:
         """sides: False teaches both sides of a body the same, as general vision models know them (for comparison)."""
         torch.manual_seed(seed)
-        self.recipe, self.device = recipe, torch.device(device)
+        self.recipe, on = recipe, torch.device(device)
         right = (template.side < 0) & (not sides)
-        self.told = torch.from_numpy(np.where(right, template.mirror, np.arange(len(template.side)))).to(self.device)
-        self.near = torch.from_numpy(template.near.astype(np.int64)).to(self.device)
-        self.share = torch.from_numpy(template.share).to(self.device)
-        self.family = torch.from_numpy(template.family).to(self.device)
-        self.anchor_family = torch.from_numpy(template.anchor_family).to(self.device)
-        self.part = torch.from_numpy(template.part).to(self.device)
-        self.model = build_model(recipe, "eager" if self.device.type == "cpu" else "sdpa").to(self.device)
-        self.anchors = nn.Parameter(torch.from_numpy(template.embedding.copy()).to(self.device))
-        self.parts = nn.Parameter(0.1 * torch.randn(len(PARTS), recipe.dim, device=self.device))
-        self.parameters = [*self.model.parameters(), self.anchors, self.parts]
+        self.told = torch.from_numpy(np.where(right, template.mirror, np.arange(len(template.side)))).to(on)
+        self.near = torch.from_numpy(template.near.astype(np.int64)).to(on)
+        self.share = torch.from_numpy(template.share).to(on)
+        self.family = torch.from_numpy(template.family).to(on)
+        self.anchor_family = torch.from_numpy(template.anchor_family).to(on)
+        self.part = torch.from_numpy(template.part).to(on)
+        self.model = build_model(recipe, "eager" if on.type == "cpu" else "sdpa").to(on)
+        self.anchors = nn.Parameter(torch.from_numpy(template.embedding.copy()).to(on))
+        self.parts = nn.Parameter(0.1 * torch.randn(len(PARTS), recipe.dim, device=on))
+        self.generator = torch.Generator(on).manual_seed(seed)
         matrices = [p for name, p in self.model.body.named_parameters() if p.ndim == 2 and "layer" in name]
-        self.optimisers = Optimisers(matrices, self.parameters, recipe.weight_decay)
-        self.generator = torch.Generator(self.device).manual_seed(seed)
-        self.seconds, self.steps = 0.0, 0
+        learnt = {"model": self.model, "anchors": self.anchors, "parts": self.parts}
+        super().__init__(learnt, matrices, recipe.weight_decay, on)
 
     def rate(self, progress: float) -> float:
         """Linear warm-up, then cosine to 1 %."""
@@ -180,13 +186,12 @@ class Trainer:
         fraction = min((progress - recipe.warmup) / (1 - recipe.warmup), 1.0)
         return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fraction)))
 
-    def loss(self, images: torch.Tensor, labels: torch.Tensor, characters: int) -> torch.Tensor:
-        """characters: how many of the pictures are labelled with template vertices."""
-        cells, label = self._cells(images), labels.to(self.device, torch.int64)
-        loss = self._character_loss(*self._some(cells[:characters], label[:characters]))
-        if characters == len(cells):
-            return loss
-        return loss + self.recipe.object_weight * self._object_loss(cells[characters:], label[characters:])
+    def losses(self, batch: Pictures) -> tuple[torch.Tensor, torch.Tensor]:
+        count, cells, label = batch.characters, self._cells(batch.images), batch.labels.to(self.device, torch.int64)
+        loss = self._character_loss(*self._some(cells[:count], label[:count]))
+        if count < len(cells):
+            loss = loss + self.recipe.object_weight * self._object_loss(cells[count:], label[count:])
+        return loss, loss
 
     def _cells(self, images: torch.Tensor) -> torch.Tensor:
         """(N, G, G, D) of pictures (N, S, S, 4) uint8."""
@@ -230,16 +235,6 @@ class Trainer:
         ]
         return (loss[0] + loss[1]) / 2
 
-    def step(self, images: torch.Tensor, labels: torch.Tensor, characters: int, progress: float) -> float:
-        self.optimisers.zero_grad()
-        loss = self.loss(images, labels, characters)
-        loss.backward()
-        average_gradients(self.parameters)
-        nn.utils.clip_grad_norm_(self.parameters, 1.0)
-        self.optimisers.step(self.rate(progress))
-        self.steps += 1
-        return float(loss.detach())
-
     def start_from(self, folder: Path, pool: ShardPool, seed: int, batches: int = 96, fits: int = FITS) -> None:
         """Take over the weights of an exported model, and fit anchors and parts to it while it is held still.
 
@@ -266,27 +261,6 @@ class Trainer:
                 self._character_loss(found, vertex).backward()
                 optimiser.step()
 
-    def save(self, path: Path) -> None:
-        state = {
-            "model": self.model.state_dict(),
-            "anchors": self.anchors.detach(),
-            "parts": self.parts.detach(),
-            "optimisers": self.optimisers.state(),
-            "seconds": self.seconds,
-            "steps": self.steps,
-        }
-        partial = path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(path)
-
-    def load(self, path: Path) -> None:
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.anchors.data.copy_(state["anchors"])
-        self.parts.data.copy_(state["parts"])
-        self.optimisers.restore(state["optimisers"])
-        self.seconds, self.steps = state["seconds"], state["steps"]
-
 
 def _one_cell_each(views: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """(N, LANDMARKS) int64: one random cell (flat) that sees each landmark, −1 where none does. views: (N, G·G)."""
@@ -294,39 +268,6 @@ def _one_cell_each(views: torch.Tensor, generator: torch.Generator) -> torch.Ten
     seen = views.gather(1, order)
     cell = torch.full((len(views), LANDMARKS + 1), -1, device=views.device)  # what sees nothing goes to the last column
     return cell.scatter_(1, torch.where(seen >= 0, seen, LANDMARKS), order)[:, :-1]
-
-
-def train(
-    trainer: Trainer,
-    pool: ShardPool,
-    checkpoint: Path,
-    budget_s: float,
-    seed: int,
-    every_s: float = EVERY_S,
-    process: int = 0,
-) -> None:
-    """Step until the budget is used; every `every_s` seconds a checkpoint, a line, and what shards there are.
-
-    process: this one's number (`training.together`); the first one writes and tells.
-    """
-    rng = np.random.default_rng([seed, trainer.steps, process])
-    last, saved, losses = time.perf_counter(), time.perf_counter(), []
-    ahead = ThreadPoolExecutor(1)
-    waiting = ahead.submit(pool.batch, trainer.recipe, rng)
-    while trainer.seconds < budget_s:
-        batch = waiting.result()
-        waiting = ahead.submit(pool.batch, trainer.recipe, rng)
-        losses.append(trainer.step(*batch, trainer.seconds / budget_s))
-        now = time.perf_counter()
-        trainer.seconds = follow_first(trainer.seconds + now - last)
-        last = now
-        if now - saved > every_s or trainer.seconds >= budget_s:
-            shards, saved = ahead.submit(pool.refresh).result(), now
-            if process == 0:
-                trainer.save(checkpoint)
-                told = f"{trainer.seconds / 60:.1f} min, step {trainer.steps}, loss {np.mean(losses):.3f}"
-                print(f"{told}, {shards} shards", flush=True)
-            losses = []
 
 
 def main() -> None:
@@ -342,7 +283,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--without-sides", action="store_true", help="left and right alike, to compare with")
     options = parser.parse_args()
-    process = join()
+    join()
     checkpoint = options.scratch / "checkpoint.pt"
     template = load_template(load_families(options.data), options.scratch / "template.npz")
     recipe, sides = recipe_of(options.batch, options.learning_rate), not options.without_sides
@@ -354,8 +295,15 @@ def main() -> None:
         trainer.load(checkpoint)
     elif options.start_from:
         trainer.start_from(options.start_from, pool, options.seed)
-    start_alike(trainer.parameters)
-    train(trainer, pool, checkpoint, options.minutes * 60, options.seed, options.every, process)
+    train(
+        trainer,
+        draw=lambda rng: pool.batch(recipe, rng),
+        look=lambda: f"{pool.refresh()} shards",
+        checkpoint=checkpoint,
+        budget_s=options.minutes * 60,
+        seed=options.seed,
+        every_s=options.every,
+    )
     leave()
 
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -30,10 +29,9 @@ from surface_features.backbones.surface_context import SurfaceContext, SurfaceCo
 
 from .averaging import read_network
 from .families import load_families
-from .optimisers import Optimisers
+from .learner import EVERY_S, Learner, train
 from .template import Template, add_to_anchors, load_template
-from .together import average_gradients, follow_first, join, leave, start_alike
-from .train_backbone import EVERY_S
+from .together import join, leave, process_number
 
 
 @dataclass(frozen=True)
@@ -94,6 +92,11 @@ class Characters:
     def draw_often(self, often: Mapping[str, int]) -> None:
         """Characters of the kinds `often` names are drawn so many times as often."""
         self.training = [file for file in self.training for _ in range(often.get(file.stem.rpartition("_")[0], 1))]
+
+    def batch(self, recipe: SurfaceRecipe, rng: np.random.Generator) -> list[Example]:
+        """Any of the training characters, changed at random."""
+        files = rng.choice(np.array(self.training), recipe.batch)
+        return [self.draw(file, recipe, rng, augment=True) for file in files]
 
     def draw(self, file: Path, recipe: SurfaceRecipe, rng: np.random.Generator, *, augment: bool) -> Example:
         whole = self._read.get(file) or self._load(file)
@@ -206,29 +209,28 @@ def _about_y(angle: float) -> np.ndarray:
     return np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
 
 
-class SurfaceTrainer:
-    """Network, anchors' embeddings, optimiser and clock."""
+class SurfaceTrainer(Learner[list[Example]]):
+    """The network, its anchors' embeddings and the direction that tells sides; one `step` at a time."""
 
     def __init__(
         self, recipe: SurfaceRecipe, template: Template, lateral: np.ndarray, seed: int, device: str = "cpu"
     ) -> None:
         torch.manual_seed(seed)
-        self.recipe, self.device = recipe, torch.device(device)
+        self.recipe, on = recipe, torch.device(device)
 
         def placed(array: np.ndarray) -> torch.Tensor:
-            return torch.from_numpy(array).to(self.device)
+            return torch.from_numpy(array).to(on)
 
         self.near, self.share = placed(template.near.astype(np.int64)), placed(template.share)
         self.side, self.anchor_side = placed(template.side), placed(template.side[template.anchors])
         self.family, self.anchor_family = placed(template.family), placed(template.anchor_family)
         self.lateral = placed(lateral.astype(np.float32))
-        self.network = SurfaceContext(recipe.config).to(self.device)
-        self.anchors = nn.Parameter(torch.zeros(len(template.anchors), recipe.config.dim, device=self.device))
-        self.sideways = nn.Parameter(torch.zeros(recipe.config.dim, device=self.device))
-        self.parameters = [*self.network.parameters(), self.anchors, self.sideways]
+        self.network = SurfaceContext(recipe.config).to(on)
+        self.anchors = nn.Parameter(torch.zeros(len(template.anchors), recipe.config.dim, device=on))
+        self.sideways = nn.Parameter(torch.zeros(recipe.config.dim, device=on))
         matrices = [p for block in (*self.network.blocks, self.network.read) for p in block.parameters() if p.ndim == 2]
-        self.optimisers = Optimisers(matrices, self.parameters, recipe.weight_decay)
-        self.seconds, self.steps = 0.0, 0
+        learnt = {"network": self.network, "anchors": self.anchors, "sideways": self.sideways}
+        super().__init__(learnt, matrices, recipe.weight_decay, on)
 
     @torch.no_grad()
     def place_anchors(self, anchors: torch.Tensor) -> None:
@@ -300,17 +302,10 @@ class SurfaceTrainer:
         warm = min(1.0, progress / self.recipe.warmup + 1e-3)
         return self.recipe.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
 
-    def step(self, examples: list[Example], progress: float) -> float:
-        found, labels, seen = self.correct(examples)
+    def losses(self, batch: list[Example]) -> tuple[torch.Tensor, torch.Tensor]:
+        found, labels, seen = self.correct(batch)
         loss = self.loss(found, labels, seen)
-        total = loss + self.recipe.middle_weight * self.middle_loss(found, labels)
-        self.optimisers.zero_grad()
-        total.backward()
-        average_gradients(self.parameters)
-        nn.utils.clip_grad_norm_(self.parameters, 1.0)
-        self.optimisers.step(self.rate(progress))
-        self.steps += 1
-        return float(loss.detach())
+        return loss + self.recipe.middle_weight * self.middle_loss(found, labels), loss
 
     @torch.no_grad()
     def validate(self, characters: Characters) -> str:
@@ -326,25 +321,6 @@ class SurfaceTrainer:
             f"held out: loss {loss:.3f} → {new_loss:.3f}, wrong sides {sides:.2%} → {new_sides:.2%}, "
             f"middle {middle:.4f}"
         )
-
-    def save(self, path: Path) -> None:
-        partial = path.with_suffix(".partial")
-        state = {
-            "network": self.network.state_dict(),
-            "anchors": self.anchors.detach(),
-            "sideways": self.sideways.detach(),
-        }
-        clock = {"optimisers": self.optimisers.state(), "seconds": self.seconds, "steps": self.steps}
-        torch.save(state | clock, partial)
-        partial.replace(path)
-
-    def load(self, path: Path) -> None:
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self.anchors.data.copy_(state["anchors"])
-        self.sideways.data.copy_(state["sideways"])
-        self.optimisers.restore(state["optimisers"])
-        self.seconds, self.steps = state["seconds"], state["steps"]
 
 
 def correct(network: SurfaceContext, examples: Sequence[Example]) -> tuple[torch.Tensor, SurfacePoints]:
@@ -377,44 +353,6 @@ def grow(stored: dict[str, torch.Tensor], network: SurfaceContext) -> dict[str, 
     return grown
 
 
-def train(
-    trainer: SurfaceTrainer,
-    characters: Characters,
-    checkpoint: Path,
-    budget_s: float,
-    seed: int,
-    every_s: float = EVERY_S,
-    process: int = 0,
-) -> None:
-    """Step until the budget is used; a checkpoint and a look at held-out characters every `every_s` seconds.
-
-    process: this one's number (`training.together`); the first one writes and tells.
-    """
-    rng = np.random.default_rng([seed, trainer.steps, process])
-    recipe = trainer.recipe
-    last, saved, losses = time.perf_counter(), time.perf_counter(), []
-
-    def draw() -> list[Example]:
-        files = rng.choice(np.array(characters.training), recipe.batch)
-        return [characters.draw(file, recipe, rng, augment=True) for file in files]
-
-    ahead = ThreadPoolExecutor(1)
-    waiting = ahead.submit(draw)
-    while trainer.seconds < budget_s:
-        examples = waiting.result()
-        waiting = ahead.submit(draw)
-        losses.append(trainer.step(examples, trainer.seconds / budget_s))
-        now = time.perf_counter()
-        trainer.seconds = follow_first(trainer.seconds + now - last)
-        last = now
-        if process == 0 and (now - saved > every_s or trainer.seconds >= budget_s):
-            trainer.save(checkpoint)
-            saved = now
-            told = f"{trainer.seconds / 60:.1f} min, step {trainer.steps}, loss {np.mean(losses):.3f}"
-            print(f"{told}, {trainer.validate(characters)}", flush=True)
-            losses = []
-
-
 def _times(text: str) -> tuple[str, int]:
     kind, _, times = text.partition("=")
     return kind, int(times)
@@ -436,7 +374,7 @@ def main() -> None:
     )
     parser.add_argument("--checkpoint", type=Path, help="what to go on from and to write (default SCRATCH/surface.pt)")
     options = parser.parse_args()
-    process = join()
+    join()
     families = load_families(options.data)
     template = load_template(families, options.scratch / "template.npz")
     lateral = np.concatenate([family.vertices[:, 0] for family in families])
@@ -455,11 +393,18 @@ def main() -> None:
             stored = read_network(options.start_from)["network"]
             trainer.network.load_state_dict(grow(stored, trainer.network))
         trainer.place_anchors(trainer.gather_anchors(characters, seed=0))  # alike in all runs, for their average
-        if process == 0:
+        if process_number() == 0:
             trainer.save(checkpoint.with_stem(f"{checkpoint.stem}_start"))
     characters.draw_often(dict(options.often))
-    start_alike(trainer.parameters)
-    train(trainer, characters, checkpoint, options.minutes * 60, options.seed, options.every, process)
+    train(
+        trainer,
+        draw=lambda rng: characters.batch(recipe, rng),
+        look=lambda: trainer.validate(characters) if process_number() == 0 else "",
+        checkpoint=checkpoint,
+        budget_s=options.minutes * 60,
+        seed=options.seed,
+        every_s=options.every,
+    )
     leave()
 
 
