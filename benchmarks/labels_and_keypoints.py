@@ -35,7 +35,8 @@ from surface_features.transfer.keypoints import transfer_keypoints
 from surface_features.transfer.layout import inset_samples
 from surface_features.transfer.shape_keys import STILL, ShapeKeyTransfer
 from training.data_folder import parse_with_data
-from training.humans import HumanModel, pose_person, sample_pose, to_z_up
+from training.human_poses import pose_person, sample_pose
+from training.humans import HumanModel, to_z_up
 
 WHAT = ("people", "animals", "keys")
 FIRST_SEED = 1_000_100  # held out: training uses smaller ones

@@ -27,7 +27,8 @@ from surface_features.views.cameras import place_cameras
 from surface_features.views.render import Raycaster, render_views
 from training.data_folder import parse_with_data
 from training.dressing import Labelled, Wardrobe, roughen
-from training.humans import HumanModel, pose_person, sample_pose
+from training.human_poses import pose_person, sample_pose
+from training.humans import HumanModel
 from training.loose_clothes import dress_loosely
 from training.remeshing import voxel_remesh
 

@@ -33,7 +33,9 @@ from surface_features.transfer.jacobians import PoseTransfer
 from surface_features.transfer.pose_fit import PoseFitter
 from surface_features.transfer.skeleton import Skeleton
 from training.data_folder import parse_with_data
-from training.humans import HumanModel, Person, pose_person, sample_pose, sample_proportions, to_z_up
+from training.human_poses import pose_person, sample_pose
+from training.humans import HumanModel, Person, to_z_up
+from training.proportions import sample_proportions
 
 FIRST_SEED = FIRST_HELD_OUT_SEED + 5_000
 STYLISED_EVERY = 5

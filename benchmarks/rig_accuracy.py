@@ -82,7 +82,8 @@ class Score:
 
 def people(data: Path) -> Iterator[Subject]:
     """Held-out people of MakeHuman, remeshed, each at rest and in a pose."""
-    from training.humans import HumanModel, pose_person, sample_pose
+    from training.human_poses import pose_person, sample_pose
+    from training.humans import HumanModel
     from training.humans import to_z_up as points_to_z_up
 
     from .make_mpfb_pack import FIRST_HELD_OUT_SEED, remesh

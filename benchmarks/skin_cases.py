@@ -17,7 +17,8 @@ from benchmarks.make_mpfb_pack import FIRST_HELD_OUT_SEED, remesh
 from surface_features.geometry.closest import closest_points
 from surface_features.mesh import TriangleMesh
 from training.dressing import Wardrobe
-from training.humans import HumanModel, Person, sample_pose, to_z_up
+from training.human_poses import sample_pose
+from training.humans import HumanModel, Person, to_z_up
 from training.procedural import joint_of_bone
 from training.rigs import BEASTS, KAYKIT, MEN, random_transforms, region_of_joint
 

@@ -63,7 +63,8 @@ def plain_person(data: Path, seed: int, name: str, *, painted: bool) -> Any:
     import bpy
 
     from benchmarks.texture_transfer import FIRST_HELD_OUT_SEED, body_uv, letters
-    from training.humans import HumanModel, pose_person, sample_pose, to_z_up
+    from training.human_poses import pose_person, sample_pose
+    from training.humans import HumanModel, to_z_up
 
     model, rng = HumanModel(data), np.random.default_rng(FIRST_HELD_OUT_SEED + seed)
     person = model.sample_person(rng)

@@ -30,7 +30,9 @@ from surface_features.transfer.sampling import Picture
 from surface_features.transfer.surface_map import SurfaceMap
 from surface_features.transfer.texture import Fill, Layer, Textured, transfer_texture
 from training.data_folder import parse_with_data
-from training.humans import HumanModel, pose_person, sample_chibi, sample_pose, sample_proportions, to_z_up
+from training.human_poses import pose_person, sample_pose
+from training.humans import HumanModel, to_z_up
+from training.proportions import sample_chibi, sample_proportions
 
 FIRST_HELD_OUT_SEED = 1_000_000
 COMPARED = 1024  # texels along a side, for all methods

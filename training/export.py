@@ -24,8 +24,8 @@ from surface_features.features import principal_colours
 
 from .averaging import average, read_network
 from .render_shards import DETAIL_ZOOM, GRID, IMAGE_SIZE
+from .surface_examples import SurfaceRecipe
 from .train_backbone import Recipe, build_model
-from .train_surface import SurfaceRecipe
 
 CLOSE_UP_ZOOM = 1.8  # measured: one look closer takes an eighth off the error, two looks no more
 STEP = IMAGE_SIZE // GRID

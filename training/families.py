@@ -16,7 +16,8 @@ from surface_features.mesh import TriangleMesh
 from surface_features.views.cameras import place_cameras
 from surface_features.views.render import Raycaster, render_views
 
-from .humans import HumanModel, part_of_bone, to_z_up
+from .humans import HumanModel, to_z_up
+from .proportions import part_of_bone
 from .quadrupeds import GRIDS, NECK_START, AnimalModel
 
 LIMB_PARTS = ("fore_upper", "fore_lower", "fore_end", "hind_upper", "hind_lower", "hind_end")

@@ -19,8 +19,9 @@ from surface_features.geometry.similarity import fit_similarity
 from surface_features.rig_template import load_template
 
 from .data_folder import parse_with_data
-from .humans import HumanModel, part_of_bone, to_z_up
+from .humans import HumanModel, to_z_up
 from .make_rig_templates import human_shapes
+from .proportions import part_of_bone
 
 OUT = Path(__file__).resolve().parents[1] / "surface_features" / "models" / "face"
 PEOPLE = 1500  # seeds from 0 on: benchmarks hold out others

@@ -20,7 +20,9 @@ from surface_features.mesh import TriangleMesh
 
 from .animal_skeleton import animal_template
 from .data_folder import parse_with_data
-from .humans import HumanModel, Person, Proportions, pose_person, to_z_up
+from .human_poses import pose_person
+from .humans import HumanModel, Person, to_z_up
+from .proportions import Proportions
 
 OUT = Path(__file__).resolve().parents[1] / "surface_features" / "models" / "rig_templates"
 HUMAN_VERTICES = 5_000

@@ -30,21 +30,12 @@ from .critters import sample_critter
 from .dressing import Labelled, Wardrobe, roughen
 from .families import Family, animal_family, human_family
 from .figures import sample_figure
-from .humans import (
-    HumanModel,
-    lower_arms,
-    pose_person,
-    sample_chibi,
-    sample_crossed_pose,
-    sample_piercing_pose,
-    sample_pose,
-    sample_proportions,
-    sample_squat,
-    to_z_up,
-)
+from .human_poses import lower_arms, pose_person, sample_crossed_pose, sample_piercing_pose, sample_pose
+from .humans import HumanModel, to_z_up
 from .loose_clothes import SQUATLY, dress_loosely
 from .objects import ObjectSource
 from .procedural import TemplateChart, sample_procedural
+from .proportions import sample_chibi, sample_proportions, sample_squat
 from .quadrupeds import SPECIES, AnimalModel, crossed_pose, random_animal, random_pose
 from .remeshing import remesh_labelled
 from .rigs import SETS, Regions, RigSource, animal_regions

@@ -22,7 +22,8 @@ from surface_features.embedding.training import EmbeddingRecipe, EmbeddingTraine
 from surface_features.geometry.vectors import unit_rows
 from surface_features.progress import JobContext
 
-from .train_surface import Characters, SurfaceRecipe, correct
+from .surface_examples import Characters, SurfaceRecipe
+from .train_surface import correct
 
 HELD_OUT = 50
 EVERY_STEPS = 1000

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.train_surface import Characters, SurfaceRecipe
+from training.surface_examples import Characters, SurfaceRecipe
 
 POINTS, LANDMARKS, LEVELS, DIM = 600, 64, 3, 8
 

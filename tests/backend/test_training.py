@@ -28,10 +28,11 @@ from training.prepare_characters import Prepared, prepare
 from training.quadrupeds import GRIDS, AnimalModel, AnimalPose, random_animal, random_pose
 from training.render_shards import CharacterSource, render_character
 from training.rigs import FINGERS, SETS, animal_regions, human_regions, label_rig
+from training.surface_examples import Characters, SurfaceRecipe
 from training.template import Template, build_template
 from training.train_backbone import Recipe, ShardPool, Trainer
 from training.train_embedding import sample_character
-from training.train_surface import Characters, SurfaceRecipe, SurfaceTrainer, grow
+from training.train_surface import SurfaceTrainer, grow
 
 from .engine_helpers import PROJECT
 

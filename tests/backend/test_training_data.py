@@ -10,9 +10,11 @@ from surface_features.mesh import TriangleMesh
 from training.critters import sample_critter
 from training.dressing import Labelled, Wardrobe, roughen
 from training.figures import sample_figure
-from training.humans import HumanModel, pose_person, sample_crossed_pose, sample_piercing_pose, sample_pose, to_z_up
-from training.loose_clothes import dress_loosely
+from training.human_poses import lower_arms, pose_person, sample_crossed_pose, sample_piercing_pose, sample_pose
+from training.humans import HumanModel, to_z_up
+from training.loose_clothes import SQUATLY, dress_loosely
 from training.procedural import TemplateChart
+from training.proportions import sample_squat
 from training.quadrupeds import CROSSING, GRIDS, LEGS, AnimalModel, crossed_pose, random_animal
 from training.read_rigs import face_front
 from training.remeshing import carry_labels
@@ -98,6 +100,30 @@ def test_what_hides_a_body_belongs_to_the_side_it_hangs_on(shared_data):
         assert (np.sign(added[beside, 0]) == np.sign(place[beside, 0])).mean() > 0.9
         legs = place[:, 1] < np.quantile(body[:, 1], 0.2)
         assert (np.abs(added[legs, 1] - place[legs, 1]) < 0.15 * np.ptp(body[:, 1])).all()
+
+
+def test_squat_figures_stand_on_boots_with_no_leg_in_them(shared_data):
+    model = HumanModel(shared_data)
+    wardrobe, count, booted = Wardrobe(model), model.body_vertex_count, 0
+    feet, trunk = wardrobe.follows("calf", "foot", "ball"), wardrobe.follows("pelvis")
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        person = model.sample_person(rng)
+        pose = sample_pose(model, person, rng, 0.0)
+        lower_arms(model, pose, rng)
+        posed = pose_person(model, person, pose, sample_squat(rng))
+        mesh = dress_loosely(wardrobe, posed, rng, deleted=1.0, worn_by=SQUATLY)
+        body, used = mesh.vertices[:count], np.zeros(len(mesh.vertices), bool)
+        used[mesh.faces] = True
+        if not used[:count][feet].all():
+            booted += 1
+            assert (used[count:] & feet[mesh.labels[count:]]).any()
+        low, tall = body[:, 1].min(), np.ptp(body[:, 1])
+        assert body[trunk, 1].mean() - low < 0.45 * tall  # a person's: 0.53
+        left, right = (body[wardrobe.follows(f"hand_{side}")].mean(axis=0) for side in "lr")
+        assert left[0] > 0 > right[0]
+        assert max(left[1], right[1]) < body[wardrobe.follows("clavicle")].mean(axis=0)[1]
+    assert booted > 4
 
 
 def test_figures_that_are_not_shaped_like_humans_have_their_left_on_the_left(shared_data):
