@@ -17,8 +17,9 @@ import numpy as np
 
 from surface_features.geometry.closest import closest_points
 from surface_features.mesh import TriangleMesh
+from training.animal_specs import SPECIES, bare, random_animal, random_pose
 from training.data_folder import parse_with_data
-from training.quadrupeds import SPECIES, AnimalModel, bare, random_animal, random_pose
+from training.quadrupeds import AnimalModel
 
 from .make_mpfb_pack import (
     FIRST_HELD_OUT_SEED,

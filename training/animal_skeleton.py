@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from surface_features.mesh import TriangleMesh
 
-from .quadrupeds import GRIDS, HEADS, TORSOS, AnimalModel, AnimalPose, AnimalSpec
+from .animal_specs import HEADS, TORSOS, AnimalPose, AnimalSpec
+from .quadrupeds import GRIDS, AnimalModel
 
 SHAPES: dict[str, tuple[str, str, dict[str, Any]]] = {  # torso and head net, and what makes the species
     "wolf": ("body_feline_wolf", "head_carnivore_wolf", {"leg": 1.15, "tail": 0.6, "tail_thick": 0.06}),

@@ -29,8 +29,8 @@ from surface_features.views.details import spot_vertices
 from surface_features.views.looks import place_looks
 from surface_features.views.render import Raycaster, render_views
 
+from .animal_specs import SPECIES
 from .export import CELL_SHIFT, CLOSE_UP_ZOOM
-from .quadrupeds import SPECIES
 from .render_shards import DETAIL_ZOOM, GRID, IMAGE_SIZE, WITHOUT, CharacterSource, pack_images
 
 LANDMARKS, DETAIL_LANDMARKS, OTHERS = 768, 384, 4096

@@ -26,6 +26,7 @@ from surface_features.views.cameras import Cameras, look_from
 from surface_features.views.details import find_spots
 from surface_features.views.render import Raycaster, ViewBuffers, render_views
 
+from .animal_specs import SPECIES, random_animal, random_pose
 from .critters import sample_critter
 from .dressing import Labelled, Wardrobe, roughen
 from .families import Family, animal_family, human_family
@@ -36,7 +37,7 @@ from .loose_clothes import SQUATLY, dress_loosely
 from .objects import ObjectSource
 from .procedural import TemplateChart, sample_procedural
 from .proportions import sample_chibi, sample_proportions, sample_squat
-from .quadrupeds import SPECIES, AnimalModel, crossed_pose, random_animal, random_pose
+from .quadrupeds import AnimalModel, crossed_pose
 from .remeshing import remesh_labelled
 from .rigs import SETS, Regions, RigSource, animal_regions
 

@@ -19,13 +19,14 @@ from surface_features.features import compute_view_features
 from surface_features.mesh import TriangleMesh
 from surface_features.preflight import preflight
 from surface_features.settings import FeatureSettings
+from training.animal_specs import AnimalPose, random_animal, random_pose
 from training.averaging import average, read_network
 from training.dog import read_dog
 from training.families import PARTS, Family, animal_family, human_family
 from training.humans import HumanModel
 from training.lift_characters import lift_prepared
 from training.prepare_characters import Prepared, prepare
-from training.quadrupeds import GRIDS, AnimalModel, AnimalPose, random_animal, random_pose
+from training.quadrupeds import GRIDS, AnimalModel
 from training.render_shards import CharacterSource, render_character
 from training.rigs import FINGERS, SETS, animal_regions, human_regions, label_rig
 from training.surface_examples import Characters, SurfaceRecipe

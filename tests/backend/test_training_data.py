@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from surface_features.mesh import TriangleMesh
+from training.animal_specs import LEGS, random_animal
 from training.critters import sample_critter
 from training.dressing import Labelled, Wardrobe, roughen
 from training.figures import sample_figure
@@ -15,7 +16,7 @@ from training.humans import HumanModel, to_z_up
 from training.loose_clothes import SQUATLY, dress_loosely
 from training.procedural import TemplateChart
 from training.proportions import sample_squat
-from training.quadrupeds import CROSSING, GRIDS, LEGS, AnimalModel, crossed_pose, random_animal
+from training.quadrupeds import CROSSING, GRIDS, AnimalModel, crossed_pose
 from training.read_rigs import face_front
 from training.remeshing import carry_labels
 from training.rigs import animal_regions
