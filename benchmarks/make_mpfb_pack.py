@@ -5,8 +5,8 @@ Every person has a shape and a pose of its own (seeds from 1,000,000 on; trainin
 side keeps the base mesh's topology and the other is a voxel remesh, decimated: no vertex, edge or face of it is shared.
 Truth comes from the base mesh that all people share; the remeshed side is tied to it by closest points. Variants make
 the source harder: `clothed` (shells, hair, hats, props), `robed` (skirts, robes, wide sleeves, long hair, big boots),
-`noisy` (bumps, low polygon counts), `partial` (a limb or the head cut off, holes); what is measured there is only what
-can be seen.
+`noisy` (bumps, low polygon counts), `partial` (a limb or the head cut off, holes), `cut` (a bust, a leg or a jacket on
+its own); what is measured there is only what can be seen.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ from surface_features.geometry.closest import closest_points
 from surface_features.mesh import TriangleMesh
 from surface_features.views.cameras import place_cameras
 from surface_features.views.render import Raycaster, render_views
+from training.cuts import cut_out
 from training.data_folder import parse_with_data
 from training.dressing import Labelled, Wardrobe, roughen
+from training.families import human_family
 from training.human_poses import pose_person, sample_pose
-from training.humans import HumanModel
+from training.humans import HumanModel, to_z_up
 from training.loose_clothes import dress_loosely
 from training.remeshing import voxel_remesh
 
@@ -38,7 +40,7 @@ REMESHED_VERTICES = 9_000
 # A remeshed point further than this from the skin lies where skin touches skin, or in the closed mouth: no truth there.
 TRUSTED_DISTANCE_M = 0.004
 POINTS_PER_PAIR = 4_000
-VARIANTS = ("clean", "clothed", "robed", "noisy", "partial")
+VARIANTS = ("clean", "clothed", "robed", "noisy", "partial", "cut")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +74,10 @@ def spoil(model: HumanModel, posed: NDArray, variant: str, rng: np.random.Genera
         mesh = Wardrobe(model).dress(posed, rng, 1.0)
     elif variant == "robed":
         mesh = dress_loosely(Wardrobe(model), posed, rng, deleted=0.5)
+    elif variant == "cut":
+        mesh.vertices = to_z_up(mesh.vertices)
+        mesh = cut_out(mesh, human_family(model).part, rng)
+        mesh.vertices = mesh.vertices[:, [0, 2, 1]] * np.float32([1, 1, -1])
     elif variant == "noisy":
         roughen(mesh, rng, 1.0)
         size = float(np.ptp(mesh.vertices, axis=0).max())

@@ -39,7 +39,7 @@ FIRST_SEED = 500_000  # apart from the backbone's characters: their features are
 COUNTS = {
     "people": 640, "procedural": 160, "chibi": 160, "animals": 320, "objects": 64, "men": 96, "kaykit": 64,
     "beasts": 128, "remeshed": 160, "crossed": 96, "fused": 160, "pierced": 96,
-    "robed": 192, "squat": 96, "figures": 192, "critters": 128,
+    "robed": 192, "squat": 96, "figures": 192, "critters": 128, "cut": 256,
 }  # fmt: skip
 Job = tuple[Path, Path, str, int]  # data, scratch, kind, seed
 

@@ -28,6 +28,7 @@ from surface_features.views.render import Raycaster, ViewBuffers, render_views
 
 from .animal_specs import SPECIES, random_animal, random_pose
 from .critters import sample_critter
+from .cuts import cut_out
 from .dressing import Labelled, Wardrobe, roughen
 from .families import Family, animal_family, human_family
 from .figures import sample_figure
@@ -46,6 +47,10 @@ VIEWS_PER_CHARACTER, PER_SHARD = 12, 32
 DETAIL_ZOOM = 6.0  # a finger is then as wide as a cell
 DELETED = 0.5  # of the dressed bodies lose what their clothes cover
 DETAILS = 0.35  # of the pictures
+WHOLE = {  # how often each kind is what parts are cut out of
+    "people": 0.3, "robed": 0.08, "remeshed": 0.08, "chibi": 0.06, "procedural": 0.06, "men": 0.06, "figures": 0.06,
+    "animals": 0.16, "fused": 0.04, "beasts": 0.05, "critters": 0.05,
+}  # fmt: skip
 WITHOUT = "TRAINING_WITHOUT_SPECIES"  # in the environment, which worker processes inherit
 
 
@@ -114,6 +119,14 @@ def sample_squat_person(model: HumanModel, wardrobe: Wardrobe, rng: np.random.Ge
         lower_arms(model, pose, rng)
     mesh = dress_loosely(wardrobe, pose_person(model, person, pose, sample_squat(rng)), rng, DELETED, SQUATLY)
     return _finish(mesh, rng, rough=0.8)
+
+
+DRESSED = {
+    "people": sample_character,
+    "crossed": sample_crossed_person,
+    "robed": sample_robed_person,
+    "squat": sample_squat_person,
+}
 
 
 def _finish(mesh: Labelled, rng: np.random.Generator, rough: float) -> Labelled:
@@ -225,6 +238,7 @@ class CharacterSource:
         "squat",
         "figures",
         "critters",
+        "cut",
     )
 
     def __init__(self, data: Path, rigs: Path) -> None:
@@ -251,6 +265,10 @@ class CharacterSource:
         return np.concatenate([f.mirror + start for f, start in zip(self._families, starts[:-1], strict=True)])
 
     @cached_property
+    def _template_parts(self) -> np.ndarray:
+        return np.concatenate([family.part for family in self._families])
+
+    @cached_property
     def _critter_regions(self) -> Regions:
         return animal_regions(self.animals, self.model.body_vertex_count)
 
@@ -259,14 +277,12 @@ class CharacterSource:
         return kind not in SETS or kind in self.rigs.sets
 
     def sample(self, kind: str, rng: np.random.Generator) -> Labelled:
-        if kind == "people":
-            return sample_character(self.model, self.wardrobe, rng)
-        if kind == "crossed":
-            return sample_crossed_person(self.model, self.wardrobe, rng)
-        if kind == "robed":
-            return sample_robed_person(self.model, self.wardrobe, rng)
-        if kind == "squat":
-            return sample_squat_person(self.model, self.wardrobe, rng)
+        if kind == "cut":
+            kinds = [each for each in WHOLE if self.has(each)]
+            shares = np.array([WHOLE[each] for each in kinds])
+            return cut_out(self.sample(str(rng.choice(kinds, p=shares / shares.sum())), rng), self._template_parts, rng)
+        if kind in DRESSED:
+            return DRESSED[kind](self.model, self.wardrobe, rng)
         if kind in ("remeshed", "pierced"):
             return sample_scanned_person(self.model, self.wardrobe, rng, pierced=kind == "pierced")
         if kind in ("animals", "fused"):
@@ -338,6 +354,7 @@ def main() -> None:
     parser.add_argument("--squat", type=int, default=256, help="big-headed figures on legs that are all boot, in robes")
     parser.add_argument("--figures", type=int, default=512, help="skeletons, robots, dolls, beasts on two legs, trolls")
     parser.add_argument("--critters", type=int, default=256, help="quadrupeds built by examples/, stylised")
+    parser.add_argument("--cut", type=int, default=512, help="parts of all of these on their own: busts, legs, jackets")
     parser.add_argument("--first-seed", type=int, default=0, help="shards are numbered from here")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--without", nargs="*", default=[], choices=SPECIES, help="species kept for testing")

@@ -34,7 +34,7 @@ from .together import join, leave
 SHARES = {  # of a batch's labelled pictures
     "people": 0.26, "procedural": 0.06, "chibi": 0.12, "animals": 0.15, "men": 0.1, "kaykit": 0.09, "beasts": 0.12,
     "remeshed": 0.12, "crossed": 0.06, "fused": 0.12, "pierced": 0.06, "robed": 0.2, "squat": 0.12, "figures": 0.2,
-    "critters": 0.08,
+    "critters": 0.08, "cut": 0.2,
 }  # fmt: skip
 STORED = ("images", "labels")
 GROUPS = 4  # of a batch's pictures, by how much they show
