@@ -77,7 +77,7 @@ def spoil(model: HumanModel, posed: NDArray, variant: str, rng: np.random.Genera
     elif variant == "cut":
         mesh.vertices = to_z_up(mesh.vertices)
         mesh = cut_out(mesh, human_family(model).part, rng)
-        mesh.vertices = mesh.vertices[:, [0, 2, 1]] * np.float32([1, 1, -1])
+        mesh.vertices = mesh.vertices[:, [0, 2, 1]] * np.array([1, 1, -1], np.float32)
     elif variant == "noisy":
         roughen(mesh, rng, 1.0)
         size = float(np.ptp(mesh.vertices, axis=0).max())

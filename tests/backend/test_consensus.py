@@ -75,7 +75,7 @@ def test_a_single_triangle_matches_itself():
 
 def test_what_two_landmarks_want_goes_to_the_one_that_has_nothing_else():
     score = torch.tensor([[0.9, 0.1, 0.0], [0.8, 0.7, 0.0], [0.0, 0.1, 0.6]])
-    of_source, of_target = _discounts(score)
+    of_source, of_target = _discounts(score, torch.zeros(3, 3), torch.zeros(3, 3), longer=1.0)
     assert (score.argmax(dim=1) == torch.tensor([0, 0, 2])).all()
     assert ((score + of_target).argmax(dim=1) == torch.tensor([0, 1, 2])).all()
     assert ((score + of_source).argmax(dim=0) == torch.tensor([0, 1, 2])).all()
@@ -83,5 +83,20 @@ def test_what_two_landmarks_want_goes_to_the_one_that_has_nothing_else():
 
 def test_a_landmark_without_a_counterpart_takes_nobody_elses():
     score = torch.eye(5)[:, :4] + 0.1  # the last looks like nothing there
-    _, of_target = _discounts(score)
+    _, of_target = _discounts(score, torch.zeros(5, 5), torch.zeros(4, 4), longer=1.0)
     assert ((score + of_target).argmax(dim=1)[:4] == torch.arange(4)).all()
+
+
+def test_a_part_is_not_spread_over_what_it_lacks(monkeypatch):
+    truth = torch.arange(12) // 6  # a part's twelve landmarks lie around two of the whole's
+    score = torch.full((12, 12), 0.6)
+    score[torch.arange(12), truth] = 0.7
+    score[:3, 5] = 0.68  # looks much the same, and the part does not have it
+    apart = torch.cdist(torch.arange(12.0)[:, None], torch.arange(12.0)[:, None])
+    matches = []
+    for whole in ((0.5, 0.8), (-2.0, -1.0)):  # the latter takes anything for a whole
+        monkeypatch.setattr(consensus, "WHOLE", whole)
+        _, of_target = _discounts(score, apart, apart, longer=6**-0.5)
+        matches.append((score + of_target).argmax(dim=1))
+    assert torch.equal(matches[0], truth)
+    assert not torch.equal(matches[1], truth)
