@@ -108,7 +108,7 @@ def _keep(mesh: Labelled, kept: np.ndarray) -> Labelled:
 
 def _rims(mesh: Labelled, kept: np.ndarray, place: np.ndarray, first: np.ndarray) -> list[np.ndarray]:
     """(E, 2, 3) ends of the edges along which faces were cut off, loop by loop, as the cut-off faces ran along them."""
-    faces, count = place[mesh.faces], len(first)
+    faces, count = place[mesh.faces].astype(np.int64), len(first)
     ways = np.stack([faces, np.roll(faces, -1, axis=1)], axis=-1)
     gone = ways[~kept].reshape(-1, 2)
     stays = ways[kept].reshape(-1, 2)
