@@ -28,7 +28,7 @@ from surface_features.views.render import Raycaster, render_views
 from training.cuts import cut_out
 from training.data_folder import parse_with_data
 from training.dressing import Labelled, Wardrobe, roughen
-from training.families import human_family
+from training.families import human_parts
 from training.human_poses import pose_person, sample_pose
 from training.humans import HumanModel, to_z_up
 from training.loose_clothes import dress_loosely
@@ -76,7 +76,7 @@ def spoil(model: HumanModel, posed: NDArray, variant: str, rng: np.random.Genera
         mesh = dress_loosely(Wardrobe(model), posed, rng, deleted=0.5)
     elif variant == "cut":
         mesh.vertices = to_z_up(mesh.vertices)
-        mesh = cut_out(mesh, human_family(model).part, rng)
+        mesh = cut_out(mesh, human_parts(model), rng)
         mesh.vertices = mesh.vertices[:, [0, 2, 1]] * np.array([1, 1, -1], np.float32)
     elif variant == "noisy":
         roughen(mesh, rng, 1.0)

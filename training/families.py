@@ -62,12 +62,19 @@ def load_families(data: Path) -> tuple[Family, ...]:
 
 def human_family(model: HumanModel) -> Family:
     count = model.body_vertex_count
-    dominant = model.weights[:count].argmax(axis=1)
-    bones = [model.bones[bone] for bone in dominant]
-    part = np.array([PARTS.index(_human_part(bone)) for bone in bones])
-    density = np.array([HUMAN_DENSITY.get(part_of_bone(bone), 1.0) for bone in bones])
+    density = np.array([HUMAN_DENSITY.get(part_of_bone(bone), 1.0) for bone in _bones(model)])
     vertices = to_z_up(model.base[:count].astype(np.float64))
-    return _family("people", vertices, model.body_faces, model.mirror[:count], part, density)
+    return _family("people", vertices, model.body_faces, model.mirror[:count], human_parts(model), density)
+
+
+def human_parts(model: HumanModel) -> np.ndarray:
+    """(N,) int64 index into `PARTS` of the body's vertices."""
+    return np.array([PARTS.index(_human_part(bone)) for bone in _bones(model)])
+
+
+def _bones(model: HumanModel) -> list[str]:
+    """The bone that each of the body's vertices follows most."""
+    return [model.bones[bone] for bone in model.weights[: model.body_vertex_count].argmax(axis=1)]
 
 
 def _human_part(bone: str) -> str:
