@@ -37,16 +37,17 @@ def cut_out(mesh: Labelled, part_of: np.ndarray, rng: np.random.Generator) -> La
     """
     size = float(np.ptp(mesh.vertices, axis=0).max())
     place, first = weld(mesh.vertices / size, SAME_PLACE)
+    areas = TriangleMesh(mesh.vertices, mesh.faces).face_areas
     for _ in range(TRIES):
         way = rng.choice(["plane", "piece", "ball"], p=[0.45, 0.45, 0.1])
         if way == "plane":
-            kept = _beyond_plane(mesh, rng)
+            kept = _beyond_plane(mesh, areas, rng)
         elif way == "piece":
             kept = _piece(mesh, part_of, rng)
         else:
             seat = mesh.vertices[mesh.faces[rng.integers(len(mesh.faces)), 0]]
             kept = np.linalg.norm(_middles(mesh) - seat, axis=1) < size * rng.uniform(0.15, 0.4)
-        if _is_a_part(mesh, kept, place):
+        if _is_a_part(place[mesh.faces], areas, kept):
             break
     else:
         return mesh
@@ -61,12 +62,11 @@ def cut_out(mesh: Labelled, part_of: np.ndarray, rng: np.random.Generator) -> La
     return _keep(mesh, kept)
 
 
-def _is_a_part(mesh: Labelled, kept: np.ndarray, place: np.ndarray) -> bool:
-    """Whether what is kept of the faces is enough to be told, and no scraps. place: see `weld`."""
-    areas = TriangleMesh(mesh.vertices, mesh.faces).face_areas
+def _is_a_part(faces: np.ndarray, areas: np.ndarray, kept: np.ndarray) -> bool:
+    """Whether what is kept of the welded faces (F, 3) of areas (F,) is enough to be told, and no scraps."""
     if kept.sum() < LEAST_FACES or areas[kept].sum() < LEAST_AREA * areas.sum():
         return False
-    piece = face_components(place[mesh.faces[kept]], len(place))
+    piece = face_components(faces[kept], int(faces.max()) + 1)
     sizes = np.sort(np.bincount(piece, weights=areas[kept]))[::-1]
     return bool(sizes[:LARGEST].sum() > 0.75 * areas[kept].sum())
 
@@ -75,15 +75,14 @@ def _middles(mesh: Labelled) -> np.ndarray:
     return mesh.vertices[mesh.faces].mean(axis=1)
 
 
-def _beyond_plane(mesh: Labelled, rng: np.random.Generator) -> np.ndarray:
-    """(F,) bool: what lies above, below, left or right of a plane, by a share of the area."""
+def _beyond_plane(mesh: Labelled, areas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(F,) bool: what lies above, below, left or right of a plane, by a share of the area. areas: (F,) of the faces."""
     normal = {"level": [0.0, 0.0, 1.0], "upright": [1.0, 0.0, 0.0]}.get(
         str(rng.choice(["level", "upright", "any"], p=[0.65, 0.2, 0.15])), rng.normal(size=3)
     )
     normal = unit_rows((np.array(normal) + rng.normal(0, 0.12, 3))[None])[0] * rng.choice([-1, 1])
     along = _middles(mesh) @ normal
     order = np.argsort(along)
-    areas = TriangleMesh(mesh.vertices, mesh.faces).face_areas
     share = np.empty(len(along))
     share[order] = np.cumsum(areas[order]) / max(float(areas.sum()), 1e-30)
     return share > 1 - rng.uniform(0.12, 0.8)

@@ -28,6 +28,7 @@ from .families import PARTS, load_families
 from .learner import EVERY_S, Learner, train
 from .objects import LANDMARKS
 from .render_shards import IMAGE_SIZE, VIEWS_PER_CHARACTER
+from .soft_targets import SoftTargets
 from .template import Template, add_to_anchors, load_template
 from .together import join, leave
 
@@ -165,10 +166,7 @@ class Trainer(Learner[Pictures]):
         self.recipe, on = recipe, torch.device(device)
         right = (template.side < 0) & (not sides)
         self.told = torch.from_numpy(np.where(right, template.mirror, np.arange(len(template.side)))).to(on)
-        self.near = torch.from_numpy(template.near.astype(np.int64)).to(on)
-        self.share = torch.from_numpy(template.share).to(on)
-        self.family = torch.from_numpy(template.family).to(on)
-        self.anchor_family = torch.from_numpy(template.anchor_family).to(on)
+        self.targets = SoftTargets(template, on)
         self.part = torch.from_numpy(template.part).to(on)
         self.model = build_model(recipe, "eager" if on.type == "cpu" else "sdpa").to(on)
         self.anchors = nn.Parameter(torch.from_numpy(template.embedding.copy()).to(on))
@@ -212,12 +210,10 @@ class Trainer(Learner[Pictures]):
         found: (M, D) cells of the template vertices (M,).
         """
         recipe = self.recipe
-        logits = found @ nn.functional.normalize(self.anchors, dim=1).T / recipe.temperature
-        logits = logits.masked_fill(self.anchor_family != self.family[vertex][:, None], -torch.inf)
-        log_chance = logits.log_softmax(dim=1).gather(1, self.near[vertex])
+        loss = self.targets.loss(found, vertex, self.anchors, recipe.temperature) / len(vertex)
         parts = found @ nn.functional.normalize(self.parts, dim=1).T / recipe.temperature
         part_loss = nn.functional.cross_entropy(parts, self.part[vertex])
-        return -(self.share[vertex] * log_chance).sum(dim=1).mean() + recipe.part_weight * part_loss
+        return loss + recipe.part_weight * part_loss
 
     def _object_loss(self, cells: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         """Symmetric InfoNCE between the cells of two views that see the same landmark; pairs follow one another."""
@@ -248,7 +244,7 @@ class Trainer(Learner[Pictures]):
                 images, labels, characters = pool.batch(self.recipe, rng)
                 label = labels[:characters].to(self.device, torch.int64)
                 found, vertex = self._some(self._cells(images[:characters]), label)
-                add_to_anchors(total, self.near, self.share, vertex, found)
+                add_to_anchors(total, self.targets.near, self.targets.share, vertex, found)
                 seen.append((found, vertex))
             reached = total.norm(dim=1) > 0
             self.anchors[reached] = nn.functional.normalize(total[reached], dim=1)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from surface_features.backbones.surface_context import SurfaceContext, SurfacePo
 from .averaging import read_network
 from .families import load_families
 from .learner import EVERY_S, Learner, train
+from .soft_targets import SoftTargets
 from .surface_examples import Characters, Example, SurfaceRecipe
 from .template import Template, add_to_anchors, load_template
 from .together import join, leave, process_number
@@ -45,9 +46,8 @@ class SurfaceTrainer(Learner[list[Example]]):
         def placed(array: np.ndarray) -> torch.Tensor:
             return torch.from_numpy(array).to(on)
 
-        self.near, self.share = placed(template.near.astype(np.int64)), placed(template.share)
+        self.targets = SoftTargets(template, on)
         self.side, self.anchor_side = placed(template.side), placed(template.side[template.anchors])
-        self.family, self.anchor_family = placed(template.family), placed(template.anchor_family)
         self.lateral = placed(lateral.astype(np.float32))
         self.network = SurfaceContext(recipe.config).to(on)
         self.anchors = nn.Parameter(torch.zeros(len(template.anchors), recipe.config.dim, device=on))
@@ -71,17 +71,15 @@ class SurfaceTrainer(Learner[list[Example]]):
         total = torch.zeros_like(self.anchors)
         for file in rng.choice(np.array(characters.training), min(count, len(characters.training)), replace=False):
             found, labels, _ = self.correct([characters.draw(file, self.recipe, rng, augment=False)])
-            add_to_anchors(total, self.near, self.share, labels[labels >= 0], found[labels >= 0])
+            known = labels >= 0
+            add_to_anchors(total, self.targets.near, self.targets.share, labels[known], found[known])
         return total
 
     def loss(self, found: torch.Tensor, labels: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
         """Cross-entropy with the soft targets; objects' points, which have no label, are to stay as they were seen."""
         known = labels >= 0
         total = self.recipe.keep_weight * (1 - (found[~known] * seen[~known]).sum(dim=-1)).sum()
-        for family, rows, logits in self._logits(found[known], labels[known]):
-            label = labels[known][rows]
-            log_chance = logits.log_softmax(dim=-1).gather(-1, self.near[label] - self._first_anchor(family))
-            total = total - (self.share[label] * log_chance).sum()
+        total = total + self.targets.loss(found[known], labels[known], self.anchors, self.recipe.temperature)
         return total / labels.numel()
 
     def middle_loss(self, found: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -97,23 +95,12 @@ class SurfaceTrainer(Learner[list[Example]]):
         """Share of the points off the middle whose best anchor lies on the other side of the body."""
         found, labels = found[labels >= 0], labels[labels >= 0]
         wrong, sided = 0, 0
-        for family, rows, logits in self._logits(found, labels):
+        for rows, first, logits in self.targets.logits(found, labels, self.anchors, self.recipe.temperature):
             expected = self.side[labels[rows]]
-            got = self.anchor_side[logits.argmax(dim=-1) + self._first_anchor(family)]
+            got = self.anchor_side[logits.argmax(dim=-1) + first]
             wrong += int(((got == -expected) & (expected != 0)).sum())
             sided += int((expected != 0).sum())
         return wrong / max(sided, 1)
-
-    def _logits(self, found: torch.Tensor, labels: torch.Tensor) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
-        """Of each family that has points: its number, its rows, and their logits of its anchors. found: (N, D)."""
-        family = self.family[labels]
-        for number in family.unique().tolist():
-            rows = torch.nonzero(family == number)[:, 0]
-            anchors = nn.functional.normalize(self.anchors[self.anchor_family == number], dim=1)
-            yield number, rows, found[rows] @ anchors.T / self.recipe.temperature
-
-    def _first_anchor(self, family: int) -> int:
-        return int((self.anchor_family < family).sum())
 
     def correct(self, examples: list[Example]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """(B, N, D) corrected features, (B, N) labels and (B, N, D) features as they were seen."""
