@@ -8,10 +8,12 @@ kind that `training.lift_characters` lifted with it. Their labels are not used.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from surface_features.backbones import load_backbone
 from surface_features.backbones.surface_context import SurfaceContext
@@ -40,6 +42,11 @@ def sample_character(characters: Characters, file: Path, network: SurfaceContext
     return EmbeddingSample(file.stem, unit_rows(features.numpy()), anchors, apart / max(largest, 1e-9))
 
 
+def _whole(files: Sequence[Path]) -> NDArray[np.object_]:
+    """Without parts on their own: the largest distance there is not the body's, which all are told in shares of."""
+    return np.array([file for file in files if not file.stem.startswith("cut_")])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the bundled surface-aware embedding.")
     parser.add_argument("--scratch", type=Path, required=True, help="where training.lift_characters wrote `lifted`")
@@ -51,8 +58,8 @@ def main() -> None:
     backbone = load_backbone(options.backbone, "cpu")
     characters = Characters(options.scratch / "lifted")
     rng = np.random.default_rng(0)
-    training = rng.permutation(np.array(characters.training))[: options.shapes]
-    held_out = rng.permutation(np.array(characters.held_out))[:HELD_OUT]
+    training = rng.permutation(_whole(characters.training))[: options.shapes]
+    held_out = rng.permutation(_whole(characters.held_out))[:HELD_OUT]
     network = backbone.surface_context
     learnt, tested = ([sample_character(characters, file, network) for file in part] for part in (training, held_out))
     config = EmbeddingConfig.for_features(learnt[0].features.shape[1])

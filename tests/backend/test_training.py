@@ -20,6 +20,7 @@ from surface_features.mesh import TriangleMesh
 from surface_features.preflight import preflight
 from surface_features.settings import FeatureSettings
 from training.animal_specs import AnimalPose, random_animal, random_pose
+from training.average_backbone import average_backbone
 from training.averaging import average, read_network
 from training.dog import read_dog
 from training.families import PARTS, Family, animal_family, human_family
@@ -31,7 +32,7 @@ from training.render_shards import CharacterSource, render_character
 from training.rigs import FINGERS, SETS, animal_regions, human_regions, label_rig
 from training.surface_examples import Characters, SurfaceRecipe
 from training.template import Template, build_template
-from training.train_backbone import Recipe, ShardPool, Trainer
+from training.train_backbone import Recipe, ShardPool, Trainer, read_weights
 from training.train_embedding import sample_character
 from training.train_surface import SurfaceTrainer, grow
 
@@ -249,6 +250,18 @@ def test_anchors_are_fitted_to_the_model_that_training_goes_on_from(tmp_path, te
         assert fitted.losses(batch)[1] < mean.losses(batch)[1]
     for own, stored in zip(fitted.model.state_dict().values(), mean.model.state_dict().values(), strict=True):
         assert torch.equal(own, stored)
+
+
+def test_a_backbone_is_averaged_with_the_model_it_went_on_from(tmp_path, template):
+    trainer, checkpoint = Trainer(Recipe(batch=4), template, "cpu", seed=0), tmp_path / "checkpoint.pt"
+    own = {name: weight.clone() for name, weight in trainer.model.state_dict().items()}
+    trainer.save(checkpoint)
+    read_weights(trainer.model, MODELS / "bundled")
+    for share in (0.5, 0.75):  # of the run itself, however often it is asked
+        average_backbone(checkpoint, MODELS / "bundled", share)
+        stored = torch.load(checkpoint, weights_only=True)["model"]
+        for name, old in trainer.model.state_dict().items():
+            assert torch.allclose(stored[name], share * own[name] + (1 - share) * old, atol=1e-5)
 
 
 def test_the_network_over_the_surface_learns_sides(tmp_path, template, family, animals):
