@@ -12,25 +12,30 @@ from pathlib import Path
 
 import torch
 
+from .averaging import average_weights
+from .learner import write_checkpoint
 from .train_backbone import Recipe, build_model, read_weights
 
 SHARE = 0.65
+AVERAGED = "averaged"  # in a checkpoint: the run's share; training that goes on from it does not write it again
 
 
 def average_backbone(checkpoint: Path, start: Path, share: float) -> None:
     """`checkpoint` gets `share` of its own weights and the rest of those of the exported model `start`.
 
-    The run itself is kept beside it as …_run.pt, and is what is averaged when this is asked again.
+    The run itself is kept beside it as …_run.pt, and is what is averaged when this is asked again, unless training has
+    gone on from the average since.
     """
     run = checkpoint.with_stem(f"{checkpoint.stem}_run")
-    if not run.exists():
-        checkpoint.replace(run)
-    state = torch.load(run, map_location="cpu", weights_only=True)
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    if AVERAGED in state:
+        state = torch.load(run, map_location="cpu", weights_only=True)
+    else:
+        write_checkpoint(run, state)
     model = build_model(Recipe())
     read_weights(model, start)
-    old = model.state_dict()
-    state["model"] = {name: torch.lerp(old[name].float(), own.float(), share) for name, own in state["model"].items()}
-    torch.save(state, checkpoint)
+    mean = average_weights([state["model"], model.state_dict()], [share, 1 - share])
+    write_checkpoint(checkpoint, state | {"model": mean, AVERAGED: share})
 
 
 def main() -> None:

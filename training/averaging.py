@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,13 @@ def average(states: Sequence[dict[str, Any]], shares: Sequence[float] | None = N
     shares = shares or [1.0] * len(states)
     runs = [(state, share) for state, share in zip(states, shares, strict=True) if "anchors" in state]
     mean = {name: _mean([state[name] for state, _ in runs], [share for _, share in runs]) for name in OF_A_RUN}
-    network = {name: _mean([state["network"][name] for state in states], shares) for name in states[0]["network"]}
+    network = average_weights([state["network"] for state in states], shares)
     return runs[0][0] | {"network": network} | mean
+
+
+def average_weights(models: Sequence[Mapping[str, torch.Tensor]], shares: Sequence[float]) -> dict[str, torch.Tensor]:
+    """The mean of models of one shape, weighted by their `shares`."""
+    return {name: _mean([model[name] for model in models], shares) for name in models[0]}
 
 
 def _mean(tensors: Sequence[torch.Tensor], shares: Sequence[float]) -> torch.Tensor:

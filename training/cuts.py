@@ -37,7 +37,7 @@ def cut_out(mesh: Labelled, part_of: np.ndarray, rng: np.random.Generator) -> La
     """
     size = float(np.ptp(mesh.vertices, axis=0).max())
     place, first = weld(mesh.vertices / size, SAME_PLACE)
-    areas = TriangleMesh(mesh.vertices, mesh.faces).face_areas
+    faces, areas = place[mesh.faces], TriangleMesh(mesh.vertices, mesh.faces).face_areas
     for _ in range(TRIES):
         way = rng.choice(["plane", "piece", "ball"], p=[0.45, 0.45, 0.1])
         if way == "plane":
@@ -47,17 +47,17 @@ def cut_out(mesh: Labelled, part_of: np.ndarray, rng: np.random.Generator) -> La
         else:
             seat = mesh.vertices[mesh.faces[rng.integers(len(mesh.faces)), 0]]
             kept = np.linalg.norm(_middles(mesh) - seat, axis=1) < size * rng.uniform(0.15, 0.4)
-        if _is_a_part(place[mesh.faces], areas, kept):
+        if _is_a_part(faces, areas, kept):
             break
     else:
         return mesh
     if way != "piece":
         part = _keep(mesh, kept)
         if rng.uniform() < 0.5:
-            _close(part, _rims(mesh, kept, place, first), size)
+            _close(part, _rims(mesh.vertices[first], faces, kept), size)
         return part
     if rng.uniform() < 0.5:  # worn over what it was
-        normals = TriangleMesh(mesh.vertices[first], place[mesh.faces]).vertex_normals[place]
+        normals = TriangleMesh(mesh.vertices[first], faces).vertex_normals[place]
         mesh = Labelled(mesh.vertices + normals * np.float32(size * rng.uniform(0.002, 0.02)), mesh.faces, mesh.labels)
     return _keep(mesh, kept)
 
@@ -105,15 +105,18 @@ def _keep(mesh: Labelled, kept: np.ndarray) -> Labelled:
     return Labelled(mesh.vertices[used], faces.reshape(-1, 3).astype(np.int32), mesh.labels[used])
 
 
-def _rims(mesh: Labelled, kept: np.ndarray, place: np.ndarray, first: np.ndarray) -> list[np.ndarray]:
-    """(E, 2, 3) ends of the edges along which faces were cut off, loop by loop, as the cut-off faces ran along them."""
-    faces, count = place[mesh.faces].astype(np.int64), len(first)
-    ways = np.stack([faces, np.roll(faces, -1, axis=1)], axis=-1)
+def _rims(vertices: np.ndarray, faces: np.ndarray, kept: np.ndarray) -> list[np.ndarray]:
+    """(E, 2, 3) ends of the edges along which faces were cut off, loop by loop, as the cut-off faces ran along them.
+
+    vertices: (W, 3) welded ones, faces: (F, 3) of them.
+    """
+    count = len(vertices)
+    ways = np.stack([faces, np.roll(faces, -1, axis=1)], axis=-1).astype(np.int64)
     gone = ways[~kept].reshape(-1, 2)
     stays = ways[kept].reshape(-1, 2)
     rim = gone[np.isin(gone[:, 1] * count + gone[:, 0], stays[:, 0] * count + stays[:, 1])]
     loop = face_components(rim[:, [0, 1, 1]], count)
-    return [mesh.vertices[first[rim[loop == number]]] for number in np.unique(loop)]
+    return [vertices[rim[loop == number]] for number in np.unique(loop)]
 
 
 def _close(mesh: Labelled, rims: list[np.ndarray], size: float) -> None:

@@ -23,6 +23,13 @@ LONGEST_GRADIENT = 1.0
 Batch = TypeVar("Batch")
 
 
+def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Whole or not at all."""
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    partial.replace(path)
+
+
 class Learner(ABC, Generic[Batch]):
     """Modules and parameters under their optimisers, and a clock; a subclass has the loss."""
 
@@ -66,9 +73,7 @@ class Learner(ABC, Generic[Batch]):
             for name, each in self._learnt.items()
         }
         state |= {"optimisers": self.optimisers.state(), "seconds": self.seconds, "steps": self.steps}
-        partial = path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(path)
+        write_checkpoint(path, state)
 
     def load(self, path: Path) -> None:
         state = torch.load(path, map_location=self.device, weights_only=True)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.spatial import cKDTree
@@ -141,17 +140,6 @@ def embed_distances(distance: np.ndarray, dim: int, reach: float = 0.35) -> np.n
     values, vectors = np.linalg.eigh(kernel)
     rows = vectors[:, -dim:] * np.sqrt(np.maximum(values[-dim:], 0))
     return unit_rows(rows).astype(np.float32)
-
-
-def add_to_anchors(
-    total: torch.Tensor, near: torch.Tensor, share: torch.Tensor, vertex: torch.Tensor, found: torch.Tensor
-) -> None:
-    """Add what was found at template vertices to the anchors near them, by their shares, in place.
-
-    total: (A, D). near: (N, K) int64, share: (N, K), see `Template`. vertex: (M,) int64, found: (M, D).
-    """
-    for rank in range(near.shape[1]):
-        total.index_add_(0, near[vertex, rank], found * share[vertex, rank, None])
 
 
 def load_template(families: Sequence[Family], cache_file: Path) -> Template:

@@ -29,7 +29,7 @@ from .learner import EVERY_S, Learner, train
 from .objects import LANDMARKS
 from .render_shards import IMAGE_SIZE, VIEWS_PER_CHARACTER
 from .soft_targets import SoftTargets
-from .template import Template, add_to_anchors, load_template
+from .template import Template, load_template
 from .together import join, leave
 
 SHARES = {  # of a batch's labelled pictures
@@ -244,7 +244,7 @@ class Trainer(Learner[Pictures]):
                 images, labels, characters = pool.batch(self.recipe, rng)
                 label = labels[:characters].to(self.device, torch.int64)
                 found, vertex = self._some(self._cells(images[:characters]), label)
-                add_to_anchors(total, self.targets.near, self.targets.share, vertex, found)
+                self.targets.add_to_anchors(total, vertex, found)
                 seen.append((found, vertex))
             reached = total.norm(dim=1) > 0
             self.anchors[reached] = nn.functional.normalize(total[reached], dim=1)

@@ -30,7 +30,7 @@ from .families import load_families
 from .learner import EVERY_S, Learner, train
 from .soft_targets import SoftTargets
 from .surface_examples import Characters, Example, SurfaceRecipe
-from .template import Template, add_to_anchors, load_template
+from .template import Template, load_template
 from .together import join, leave, process_number
 
 
@@ -72,7 +72,7 @@ class SurfaceTrainer(Learner[list[Example]]):
         for file in rng.choice(np.array(characters.training), min(count, len(characters.training)), replace=False):
             found, labels, _ = self.correct([characters.draw(file, self.recipe, rng, augment=False)])
             known = labels >= 0
-            add_to_anchors(total, self.targets.near, self.targets.share, labels[known], found[known])
+            self.targets.add_to_anchors(total, labels[known], found[known])
         return total
 
     def loss(self, found: torch.Tensor, labels: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:

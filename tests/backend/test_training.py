@@ -262,6 +262,12 @@ def test_a_backbone_is_averaged_with_the_model_it_went_on_from(tmp_path, templat
         stored = torch.load(checkpoint, weights_only=True)["model"]
         for name, old in trainer.model.state_dict().items():
             assert torch.allclose(stored[name], share * own[name] + (1 - share) * old, atol=1e-5)
+    trainer.load(checkpoint)  # and a run that went on from there is a new one
+    trainer.save(checkpoint)
+    average_backbone(checkpoint, MODELS / "bundled", 1.0)
+    again = torch.load(checkpoint, weights_only=True)["model"]
+    for name, weight in stored.items():
+        assert torch.allclose(again[name], weight)
 
 
 def test_the_network_over_the_surface_learns_sides(tmp_path, template, family, animals):
