@@ -17,8 +17,7 @@ from .settings import FeatureSettings
 if TYPE_CHECKING:
     from .backbones.backbone import Backbone
     from .cache import FeatureCache
-    from .lifting import Lifted
-    from .views.cameras import Cameras
+    from .sight import Observer, Sight
     from .views.render import Raycaster
 
 ALGORITHM_VERSION = 8  # raise it when the same input gives other features
@@ -94,9 +93,11 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext,
     from .backbones import load_backbone
     from .embedding.store import append_codes, find_embedding
     from .geometry.coarse import coarsen
-    from .lifting import side_by_side
+    from .geometry.components import vertex_components
+    from .lifting import LiftedLooks
     from .preflight import preflight
     from .refinement import refine
+    from .sight import Format, Observer
     from .upright import to_z_up
     from .views.details import spot_vertices
     from .views.looks import place_looks
@@ -121,14 +122,20 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext,
             raycaster, surface = Raycaster(to_z_up(proxy, up)), to_z_up(surface, up)
     close_up_zoom = 0.0 if as_seen else zooms.close_up_zoom  # a picture shows the whole subject
     looks = place_looks(raycaster, surface, settings.views, close_up_zoom, zooms.detail_zoom)
-    lifted: list[Lifted] = []
+    pieces = vertex_components(proxy.faces, len(proxy.vertices))
+    if coarse:
+        pieces = coarse.bring(pieces)
+    form = Format(zooms.image_size, zooms.grid, zooms.cell_shift, zooms.layers)
+    observer = Observer(raycaster, surface, pieces, looks, form)
+    lifted = LiftedLooks(surface)
     done = 0
-    for number, look in enumerate(looks.cameras):
-        span = context.span(0.05 + 0.85 * done / looks.count, 0.05 + 0.85 * (done + len(look)) / looks.count)
-        otherwise = lifted[-1] if looks.shows_details(number) else None
-        lifted.append(_look(surface, raycaster, look, backbone, span, otherwise))
-        done += len(look)
-    known = side_by_side(lifted)
+    for number, cameras in enumerate(looks.cameras):
+        span = context.span(0.05 + 0.85 * done / looks.count, 0.05 + 0.85 * (done + len(cameras)) / looks.count)
+        sight, cells = _look(observer, number, backbone, mesh.name, span)
+        with context.stage("lift"):
+            lifted.add(sight.reading, cells, sight.beneath, details=looks.shows_details(number))
+        done += len(cameras)
+    known = lifted.side_by_side(beneath=zooms.layers > 0 and not as_seen)
     if backbone.surface_context is not None and not as_seen:
         with context.stage("refine"):
             span = context.span(0.9, 1.0)
@@ -158,31 +165,16 @@ def _find_up(raycaster: Raycaster, surface: TriangleMesh, device: str, context: 
     return up
 
 
-def _look(
-    surface: TriangleMesh,
-    raycaster: Raycaster,
-    cameras: Cameras,
-    backbone: Backbone,
-    context: JobContext,
-    otherwise: Lifted | None,
-) -> Lifted:
-    """Pictures from these cameras, their features, and those on the vertices of `surface`. otherwise: see `lift`."""
-    from .lifting import lift, read_cells
-    from .views.render import render_views
-
-    name = raycaster.mesh.name
+def _look(observer: Observer, number: int, backbone: Backbone, name: str, context: JobContext) -> tuple[Sight, Float32]:
+    """What one of the looks shows, and the features of its cells, (N, G, G, D)."""
     with context.stage("render"):
         context.report(0.0, f"Rendering {name}")
-        views = render_views(raycaster, cameras, backbone.checkpoint.image_size)
+        sight = observer.look(number, context.span(0.0, 0.3))
     with context.stage("backbone"):
-        inner = context.span(0.2, 0.7)
+        inner = context.span(0.3, 1.0)
         inner.report(0.0, f"Looking at {name}")
-        pictures = backbone.pictures(views)
-        cells = backbone.encode(pictures, context.warn, lambda done: inner.report(done, f"Looking at {name}"))
-    with context.stage("lift"):
-        shift, inner = backbone.checkpoint.cell_shift, context.span(0.7, 1.0)
-        reading = read_cells(surface, raycaster, cameras, views, cells.shape[1], shift, inner)
-        return lift(surface, reading, cells, otherwise)
+        pictures = backbone.pictures(sight.views)
+        return sight, backbone.encode(pictures, context.warn, lambda done: inner.report(done, f"Looking at {name}"))
 
 
 def feature_colours(features: Sequence[Features], backbone: str) -> list[Float32]:

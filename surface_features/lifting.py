@@ -56,9 +56,45 @@ def lift(mesh: TriangleMesh, reading: sparse.csr_array, cells: Float32, otherwis
     return Lifted(smooth_along_surface(mesh, fill_unseen(mesh, values, seen), confidence), confidence)
 
 
-def side_by_side(looks: Sequence[Lifted]) -> Lifted:
-    """What was seen from several distances, (V, D) each, as one (V, levels · D) unit feature."""
-    values = np.concatenate([look.values for look in looks], axis=1) / np.float32(np.sqrt(len(looks)))
+class LiftedLooks:
+    """What several looks at one surface showed, from afar to near."""
+
+    def __init__(self, mesh: TriangleMesh) -> None:
+        self._mesh = mesh
+        self._looks: list[Lifted] = []
+        self._beneath: tuple[sparse.csr_array, Float32] | None = None
+
+    def add(
+        self,
+        reading: sparse.csr_array,
+        cells: Float32,
+        beneath: sparse.csr_array | None = None,
+        *,
+        details: bool = False,
+    ) -> None:
+        """reading, beneath, cells: see `lift`; `beneath` reads only what is shown without what covers other pieces.
+
+        details: the look shows only some of the surface; the rest stays as the look before showed it.
+        """
+        self._looks.append(lift(self._mesh, reading, cells, self._looks[-1] if details else None))
+        if beneath is not None:
+            self._beneath = beneath, cells
+
+    def side_by_side(self, *, beneath: bool) -> Lifted:
+        """All looks' features, (V, D) each, as one (V, levels · D) unit feature.
+
+        beneath: last what was seen of each vertex without what covers it, or, where nothing was, the mean of the looks.
+        """
+        looks = list(self._looks)
+        if beneath:
+            known = _average(looks)
+            looks.append(known if self._beneath is None else lift(self._mesh, *self._beneath, known))
+        values = np.concatenate([look.values for look in looks], axis=1) / np.float32(np.sqrt(len(looks)))
+        return Lifted(values, np.mean([look.confidence for look in looks], axis=0))
+
+
+def _average(looks: Sequence[Lifted]) -> Lifted:
+    values = unit_rows(np.sum([look.values for look in looks], axis=0)).astype(np.float32)
     return Lifted(values, np.mean([look.confidence for look in looks], axis=0))
 
 

@@ -27,6 +27,7 @@ from .render_shards import DETAIL_ZOOM, GRID, IMAGE_SIZE
 from .surface_examples import SurfaceRecipe
 from .train_backbone import Recipe, build_model
 
+LAYERS = 2  # of what covers that are looked beneath: a coat, then the shirt
 CLOSE_UP_ZOOM = 1.8  # measured: one look closer takes an eighth off the error, two looks no more
 STEP = IMAGE_SIZE // GRID
 CELL_SHIFT = (STEP // 2 + 0.5) / STEP - 0.5  # of a cell: labels are those of the pixel right below a cell's middle
@@ -51,6 +52,7 @@ def export_backbone(checkpoint: Path, folder: Path) -> None:
         "merged": recipe.merged,
         "close_up_zoom": CLOSE_UP_ZOOM,
         "detail_zoom": DETAIL_ZOOM,
+        "layers": LAYERS,
     }
     _write_promises(folder, promises, state["anchors"])
     print(f"{folder}: backbone trained for {state['seconds'] / 60:.0f} minutes, {state['steps']} steps")

@@ -22,7 +22,7 @@ import torch
 
 from surface_features.backbones import load_backbone
 from surface_features.backbones.backbone import Backbone
-from surface_features.lifting import Lifted, lift, side_by_side
+from surface_features.lifting import LiftedLooks
 from surface_features.refinement import describe_points
 
 from .export import backbone_of
@@ -32,13 +32,13 @@ from .train_backbone import to_pixels
 
 def lift_prepared(prepared: Prepared, backbone: Backbone) -> dict[str, np.ndarray]:
     """The arrays of one character's file."""
-    looks: list[Lifted] = []
-    for number, (pictures, reading) in enumerate(zip(prepared.pictures, prepared.readings, strict=True), 1):
+    looks = LiftedLooks(prepared.surface)
+    for number, (pictures, reading) in enumerate(zip(prepared.pictures, prepared.readings, strict=True)):
         pixels = to_pixels(torch.from_numpy(pictures)).contiguous().numpy()
         cells = backbone.encode(pixels, print, lambda done: None)
-        otherwise = looks[-1] if prepared.detailed and number == len(prepared.pictures) else None
-        looks.append(lift(prepared.surface, reading, cells, otherwise))
-    described = describe_points(prepared.surface, side_by_side(looks))
+        details = prepared.detailed and number == len(prepared.pictures) - 1
+        looks.add(reading, cells, prepared.beneath.get(number), details=details)
+    described = describe_points(prepared.surface, looks.side_by_side(beneath=True))
     names = ("features", "confidence", "positions", "normals")
     told = {name: part[prepared.rows].astype(np.float16) for name, part in zip(names, described, strict=True)}
     return told | prepared.points

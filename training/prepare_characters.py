@@ -21,16 +21,17 @@ from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
 from surface_features.errors import BadInputError
+from surface_features.geometry.components import vertex_components
 from surface_features.geometry.landmarks import place_landmarks
-from surface_features.lifting import read_cells
 from surface_features.mesh import TriangleMesh
 from surface_features.preflight import preflight
+from surface_features.sight import Format, Observer
 from surface_features.views.details import spot_vertices
 from surface_features.views.looks import place_looks
-from surface_features.views.render import Raycaster, render_views
+from surface_features.views.render import Raycaster
 
 from .animal_specs import SPECIES
-from .export import CELL_SHIFT, CLOSE_UP_ZOOM
+from .export import CELL_SHIFT, CLOSE_UP_ZOOM, LAYERS
 from .render_shards import DETAIL_ZOOM, GRID, IMAGE_SIZE, WITHOUT, CharacterSource, pack_images
 
 LANDMARKS, DETAIL_LANDMARKS, OTHERS = 768, 384, 4096
@@ -49,13 +50,15 @@ class Prepared:
     """What of a character does not depend on the backbone.
 
     surface: the proxy, V vertices. pictures: one (N, S, S, 4) uint8 per look, see `training.render_shards`. readings:
-    one (V, N·G·G) per look, see `surface_features.lifting.read_cells`. detailed: whether the last look shows details.
+    one (V, N·G·G) per look, see `surface_features.lifting.read_cells`. beneath: likewise, of those looks that show
+    something without what covers it. detailed: whether the last look shows details.
     rows: (P,) vertices of the points. points: the arrays of the character's file that are known without features.
     """
 
     surface: TriangleMesh
     pictures: Sequence[np.ndarray]
     readings: Sequence[csr_array]
+    beneath: dict[int, csr_array]
     detailed: bool
     rows: np.ndarray
     points: dict[str, np.ndarray]
@@ -65,8 +68,9 @@ class Prepared:
         arrays |= {"vertices": self.surface.vertices, "faces": self.surface.faces, "rows": self.rows}
         arrays["detailed"] = np.array(self.detailed)
         for look, (pictures, reading) in enumerate(zip(self.pictures, self.readings, strict=True)):
-            arrays |= {f"pictures {look}": pictures, f"data {look}": reading.data.astype(np.float16)}
-            arrays |= {f"columns {look}": reading.indices, f"starts {look}": reading.indptr}
+            arrays |= {f"pictures {look}": pictures} | _to_arrays(f"{look}", reading)
+        for look, reading in self.beneath.items():
+            arrays |= _to_arrays(f"beneath {look}", reading)
         write_whole(path, arrays)
 
     @classmethod
@@ -76,15 +80,22 @@ class Prepared:
         surface = TriangleMesh(arrays["vertices"], arrays["faces"])
         looks = range(sum(name.startswith("pictures ") for name in arrays))
         pictures = [arrays[f"pictures {look}"] for look in looks]
-        readings = [
-            csr_array(
-                (arrays[f"data {look}"].astype(np.float32), arrays[f"columns {look}"], arrays[f"starts {look}"]),
-                shape=(len(surface.vertices), len(pictures[look]) * GRID * GRID),
-            )
-            for look in looks
-        ]
+        sizes = [(len(surface.vertices), len(shown) * GRID * GRID) for shown in pictures]
+        readings = [_from_arrays(arrays, f"{look}", sizes[look]) for look in looks]
+        covered = [look for look in looks if f"data beneath {look}" in arrays]
+        beneath = {look: _from_arrays(arrays, f"beneath {look}", sizes[look]) for look in covered}
         points = {name.removeprefix("point "): array for name, array in arrays.items() if name.startswith("point ")}
-        return cls(surface, pictures, readings, bool(arrays["detailed"]), arrays["rows"], points)
+        return cls(surface, pictures, readings, beneath, bool(arrays["detailed"]), arrays["rows"], points)
+
+
+def _to_arrays(name: str, reading: csr_array) -> dict[str, np.ndarray]:
+    names = (f"data {name}", f"columns {name}", f"starts {name}")
+    return dict(zip(names, (reading.data.astype(np.float16), reading.indices, reading.indptr), strict=True))
+
+
+def _from_arrays(arrays: dict[str, np.ndarray], name: str, shape: tuple[int, int]) -> csr_array:
+    data = arrays[f"data {name}"].astype(np.float32)
+    return csr_array((data, arrays[f"columns {name}"], arrays[f"starts {name}"]), shape=shape)
 
 
 def write_whole(path: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -107,13 +118,17 @@ def prepare(source: CharacterSource, kind: str, seed: int) -> Prepared | None:
     proxy = checked.proxy
     raycaster = Raycaster(proxy)
     looks = place_looks(raycaster, proxy, views, CLOSE_UP_ZOOM, DETAIL_ZOOM)
-    pictures, readings = [], []
-    for cameras in looks.cameras:
-        buffers = render_views(raycaster, cameras, IMAGE_SIZE)
-        pictures.append(pack_images(buffers))
-        readings.append(read_cells(proxy, raycaster, cameras, buffers, GRID, CELL_SHIFT))
+    pieces = vertex_components(proxy.faces, len(proxy.vertices))
+    pictures, readings, beneath = [], [], {}
+    observer = Observer(raycaster, proxy, pieces, looks, Format(IMAGE_SIZE, GRID, CELL_SHIFT, LAYERS))
+    for number in range(len(looks.cameras)):
+        sight = observer.look(number)
+        pictures.append(pack_images(sight.views))
+        readings.append(sight.reading)
+        if sight.beneath is not None:
+            beneath[number] = sight.beneath
     rows, points = sample_points(proxy, spot_vertices(looks.spots), labels[checked.artist_vertex], source, rng)
-    return Prepared(proxy, pictures, readings, bool(looks.spots), rows, points)
+    return Prepared(proxy, pictures, readings, beneath, bool(looks.spots), rows, points)
 
 
 def sample_points(

@@ -14,13 +14,15 @@ from torch import nn
 
 from surface_features.backbones.surface_context import SurfaceContextConfig
 
+AS_GOOD_AS_ONE = 0.9995  # cosine of what is stored in half precision
+
 
 @dataclass(frozen=True)
 class SurfaceRecipe:
     """Everything that decides the result besides data, seed and time."""
 
     config: SurfaceContextConfig = field(
-        default_factory=lambda: SurfaceContextConfig(dim=64, layers=8, detail_landmarks=256, levels=3)
+        default_factory=lambda: SurfaceContextConfig(dim=64, layers=8, detail_landmarks=256, levels=4)
     )
     batch: int = 8
     points: int = 768
@@ -87,6 +89,7 @@ class Characters:
         if augment and bool((whole["labels"] >= 0).any()) and rng.uniform() < recipe.smeared:
             for _ in range(rng.integers(1, 4)):
                 features = _smear(features, whole, recipe.config.levels, rng)
+            features = _settle(features, whole["features"].float(), recipe.config.levels)
         positions, normals = whole["positions"].float(), whole["normals"].float()
         if augment:
             positions, normals = _turn(positions, normals, rng)
@@ -166,6 +169,15 @@ def _smear(
     share = rng.uniform(0.3, 1.0)
     mixed = (1 - share) * features + share * features[alike]
     return nn.functional.normalize(torch.where(told, mixed, features), dim=1, eps=1e-6)
+
+
+def _settle(features: torch.Tensor, before: torch.Tensor, levels: int) -> torch.Tensor:
+    """The last look anew where it was but the mean of the others `before`, as where nothing is covered."""
+    looks, known = features.unflatten(1, (levels, -1)), before.unflatten(1, (levels, -1))
+    means = [nn.functional.normalize(each[:, :-1].sum(dim=1), dim=1, eps=1e-6) for each in (looks, known)]
+    plain = nn.functional.cosine_similarity(known[:, -1], means[1], dim=1) > AS_GOOD_AS_ONE
+    last = torch.where(plain[:, None], means[0] / levels**0.5, looks[:, -1])
+    return torch.cat([looks[:, :-1].flatten(1), last], dim=1)
 
 
 def _turn(

@@ -31,6 +31,7 @@ class Checkpoint:
     close_up_zoom, detail_zoom: how much closer every view is taken again, and the ends of limbs are, or 0; the features
         of all looks follow one another.
     colour_basis: (3, D + 1) rows turning features into colours, or None.
+    layers: of what covers other pieces that are looked beneath, see `sight`.
     merged: the empty patches of so many by so many share a token, or 0; see `merging`.
     surface_context: width, layers, landmarks and levels of the network over the surface, or None.
     """
@@ -47,6 +48,7 @@ class Checkpoint:
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     colour_basis: tuple[tuple[float, ...], ...] | None = None
+    layers: int = 0
     merged: int = 0
     surface_context: dict[str, int] | None = None
 
@@ -93,6 +95,7 @@ def read_checkpoint(backbone: str) -> Checkpoint:
         mean=tuple(image.get("image_mean", IMAGENET_MEAN)),
         std=tuple(image.get("image_std", IMAGENET_STD)),
         colour_basis=tuple(tuple(row) for row in basis) if basis else None,
+        layers=own.get("layers", 0),
         merged=own.get("merged", 0),
         surface_context=own.get("surface_context"),
     )

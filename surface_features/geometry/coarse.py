@@ -37,6 +37,12 @@ class CoarseMesh:
             found[:, start : start + CHUNK] += np.einsum("nkc,nc->kn", slopes[own], self.offset[some])
         return found
 
+    def bring(self, numbers: Int32) -> Int32:
+        """(V,) numbers of the fine vertices → (C,), of each coarse vertex one of those that went into it."""
+        found = np.empty(len(self.mesh.vertices), numbers.dtype)
+        found[self.of_vertex] = numbers
+        return found
+
     def average(self, values: NDArray) -> NDArray[np.float64]:
         """(V, K) values of the fine vertices → (C, K), of each coarse vertex the mean of those that went into it."""
         size = np.bincount(self.of_vertex)[:, None]

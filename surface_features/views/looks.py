@@ -13,10 +13,14 @@ from .render import Raycaster
 
 @dataclass(frozen=True, eq=False)
 class Looks:
-    """cameras: one set per distance, from afar to near. spots: what the last look shows, if it shows details only."""
+    """cameras: one set per distance, from afar to near. spots: what the last look shows, if it shows details only.
+
+    close_up_zoom: of the second look, see `place_looks`.
+    """
 
     cameras: list[Cameras]
     spots: list[Spot]
+    close_up_zoom: float
 
     @property
     def count(self) -> int:
@@ -44,4 +48,4 @@ def place_looks(
         if detail_zoom:
             spots = find_spots(surface, detail_zoom)
             cameras.append(detail_views(surface, spots, raycaster, cameras[0], detail_zoom))
-    return Looks(cameras, spots)
+    return Looks(cameras, spots, close_up_zoom)

@@ -30,6 +30,12 @@ class ViewBuffers:
     bary: Float32
 
 
+def join_views(first: ViewBuffers, second: ViewBuffers) -> ViewBuffers:
+    """The pictures of both, one after the other; faces are numbered as each has them."""
+    names = ("normals", "depth", "face_ids", "bary")
+    return ViewBuffers(*(np.concatenate([getattr(first, name), getattr(second, name)]) for name in names))
+
+
 class Raycaster:
     """Embree over one mesh: built once, asked many times; by several threads at once after `prepare`."""
 

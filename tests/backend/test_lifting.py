@@ -2,8 +2,9 @@
 """Lifting pictures whose features are known functions of the place."""
 
 import numpy as np
+from scipy import sparse
 
-from surface_features.lifting import Lifted, fill_unseen, lift, read_cells, smooth_along_surface
+from surface_features.lifting import Lifted, LiftedLooks, fill_unseen, lift, read_cells, smooth_along_surface
 from surface_features.mesh import TriangleMesh
 from surface_features.views.cameras import Cameras, place_cameras
 from surface_features.views.render import Raycaster, render_views
@@ -106,3 +107,23 @@ def test_what_a_detail_does_not_show_stays_as_it_was():
     unseen = behind & (result.confidence == 0.5)
     assert unseen.any()
     assert np.allclose(result.values[unseen], other.values[unseen], atol=1e-6)
+
+
+def test_looks_lie_side_by_side_and_last_what_is_covered():
+    mesh = icosphere(2)
+    count = len(mesh.vertices)
+    covered = np.arange(count) < 40
+    cells = np.repeat(np.eye(3, dtype=np.float32)[:, None, None], 1, axis=1)  # three pictures of one cell each
+
+    def reads(cell: int, rows: np.ndarray) -> sparse.csr_array:
+        return sparse.csr_array(np.float32(np.arange(3) == cell) * np.float32(rows)[:, None])
+
+    looks = LiftedLooks(mesh)
+    looks.add(reads(0, np.ones(count)), cells)
+    looks.add(reads(1, np.ones(count)), cells, reads(2, covered))
+    plain, found = (looks.side_by_side(beneath=beneath).values for beneath in (False, True))
+    assert plain.shape == (count, 6)
+    assert np.allclose(np.linalg.norm(plain, axis=1), 1)
+    assert np.allclose(np.linalg.norm(found, axis=1), 1)
+    assert np.allclose(found[covered, -3:], np.array([0, 0, 1]) / 3**0.5)
+    assert np.allclose(found[~covered, -3:], np.array([0.5, 0.5, 0]) ** 0.5 / 3**0.5)

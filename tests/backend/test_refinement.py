@@ -13,7 +13,7 @@ from surface_features.backbones import load_backbone
 from surface_features.backbones.surface_context import SurfaceContext, SurfaceContextConfig
 from surface_features.errors import BackboneError
 from surface_features.features import compute_features
-from surface_features.lifting import Lifted, side_by_side
+from surface_features.lifting import Lifted
 from surface_features.mesh import TriangleMesh
 from surface_features.progress import JobContext
 from surface_features.refinement import describe_points, refine
@@ -49,8 +49,7 @@ def test_a_surface_seen_from_two_distances_becomes_one_feature():
     sphere = icosphere(3)
     looks = [some_features(sphere), some_features(sphere)]
     looks[1].values[:] = looks[1].values[:, ::-1]
-    both = side_by_side(looks)
-    assert np.allclose(np.linalg.norm(both.values, axis=1), 1, atol=1e-5)
+    both = Lifted(np.hstack([look.values for look in looks]) / np.float32(np.sqrt(2)), looks[0].confidence)
     network = SurfaceContext(SurfaceContextConfig(16, width=32, layers=2, levels=2))
     refined = refine(network, sphere, both, JobContext())
     mean = looks[0].values + looks[1].values

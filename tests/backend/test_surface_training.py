@@ -11,7 +11,7 @@ import torch
 
 from training.surface_examples import Characters, SurfaceRecipe
 
-POINTS, LANDMARKS, LEVELS, DIM = 600, 64, 3, 8
+POINTS, LANDMARKS, LEVELS, DIM = 600, 64, 4, 8
 
 
 @pytest.fixture
@@ -53,6 +53,22 @@ def test_regions_of_a_body_look_like_others_of_it(characters):
     told = known.landmarks[0][:LANDMARKS]
     as_before = ((seen[:, None] - told).abs().amax(dim=2) < 1e-3).any(dim=1).float().mean()
     assert 0.05 < as_before < 0.95
+
+
+def test_what_lies_open_looks_the_same_without_covers(characters):
+    for file in (*characters.training, *characters.held_out):
+        with np.load(file) as stored:
+            arrays = dict(stored)
+        looks = arrays["features"].reshape(POINTS, LEVELS, DIM).astype(np.float32)
+        looks /= np.linalg.norm(looks, axis=2, keepdims=True)
+        mean = looks[:, :-1].sum(axis=1)
+        looks[:, -1] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
+        looks /= LEVELS**0.5
+        arrays["features"] = looks.reshape(POINTS, LEVELS * DIM).astype(np.float16)
+        np.savez(file, **arrays)
+    seen = draw(characters, "people", smeared=1.0).unflatten(1, (LEVELS, DIM))
+    mean = torch.nn.functional.normalize(seen[:, :-1].sum(dim=1), dim=1) / LEVELS**0.5
+    assert torch.allclose(seen[:, -1], mean, atol=2e-3)
 
 
 def test_what_has_no_template_keeps_its_features(characters):

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything a backbone is shown of a surface, and which vertex reads which cell of it; needs no backbone itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from .lifting import SEEN_WEIGHT, read_cells
+from .mesh import Float32, Int32, TriangleMesh
+from .progress import JobContext
+from .views.beneath import Beneath, look_beneath
+from .views.cameras import Cameras, close_ups
+from .views.looks import Looks
+from .views.render import Raycaster, ViewBuffers, join_views, render_views
+
+HIDDEN = 0.5  # 0…1: what is less well seen than that is worth close-ups beneath what covers it
+
+
+@dataclass(frozen=True)
+class Format:
+    """What a backbone is shown. size: pixels of a picture's side. grid, cell_shift, layers: see `Checkpoint`."""
+
+    size: int
+    grid: int
+    cell_shift: float
+    layers: int
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """One look. views: N pictures' buffers. reading: (V, N·G·G), see `lifting.read_cells`.
+
+    beneath: likewise, but from pictures without what covers other pieces only; by all that those show.
+    """
+
+    views: ViewBuffers
+    reading: sparse.csr_array
+    beneath: sparse.csr_array | None = None
+
+
+class Observer:
+    """Takes the looks at a surface one after another, and with each what other pieces hide (`views.beneath`)."""
+
+    def __init__(self, raycaster: Raycaster, surface: TriangleMesh, pieces: Int32, looks: Looks, form: Format) -> None:
+        """surface: what features are for, the raycaster's mesh or a coarser one. pieces: (V,) see `look_beneath`."""
+        self._raycaster, self._surface, self._pieces = raycaster, surface, pieces
+        self.looks, self._form = looks, form
+        self._layers: list[Beneath] = []
+
+    def look(self, number: int, context: JobContext | None = None) -> Sight:
+        """The look of that number; the first one, from afar, finds out what is hidden."""
+        context = context or JobContext()
+        sight = self._take(self._raycaster, self.looks.cameras[number], context)
+        if number == 0:
+            return self._undress(sight)
+        if self.looks.shows_details(number):
+            return sight
+        around, zoom = self.looks.cameras[0], self.looks.close_up_zoom
+        for beneath in self._layers:
+            hidden = beneath.left & (_unseen(sight) > HIDDEN)
+            closer = close_ups(self._surface.vertices[hidden], around, zoom)
+            sight = _with_hidden(sight, self._take(beneath.raycaster, closer), beneath)
+        return sight
+
+    def _undress(self, sight: Sight) -> Sight:
+        around = self.looks.cameras[0]
+        for _ in range(self._form.layers):
+            unseen = _unseen(sight)
+            beneath = look_beneath(self._raycaster.mesh, self._surface, self._pieces, unseen, around.rotations[:, 2])
+            if beneath is None:
+                break
+            self._layers.append(beneath)
+            sight = _with_hidden(sight, self._take(beneath.raycaster, around), beneath)
+        return sight
+
+    def _take(self, raycaster: Raycaster, cameras: Cameras, context: JobContext | None = None) -> Sight:
+        form = self._form
+        views = render_views(raycaster, cameras, form.size)
+        return Sight(views, read_cells(self._surface, raycaster, cameras, views, form.grid, form.cell_shift, context))
+
+
+def _unseen(sight: Sight) -> Float32:
+    """(V,) 0…1, 1 for what is not seen at all and 0 for what is seen well."""
+    weight = np.asarray(sight.reading.sum(axis=1), np.float32).ravel()
+    return np.clip(1 - weight / SEEN_WEIGHT, 0, 1).astype(np.float32)
+
+
+def _with_hidden(sight: Sight, more: Sight, beneath: Beneath) -> Sight:
+    """Both, but of `more` only as much as a vertex lacks to be well seen."""
+    own = sparse.diags_array(beneath.left.astype(np.float32)) @ more.reading
+    lacking = sparse.diags_array(_unseen(sight)) @ own
+    nothing = sparse.csr_array(sight.reading.shape, dtype=np.float32) if sight.beneath is None else sight.beneath
+    return Sight(
+        join_views(sight.views, more.views),
+        sparse.hstack([sight.reading, lacking], format="csr"),
+        sparse.hstack([nothing, own], format="csr"),
+    )

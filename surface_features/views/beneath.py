@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What other pieces hide: legs under a robe, a body under its clothes are looked at with those pieces taken off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..geometry.components import face_components
+from ..mesh import Float32, Int32, TriangleMesh
+from .render import Raycaster
+
+LEAST = 0.02  # of the area: less that is hidden is not worth pictures
+WORTH = 0.1  # of a piece's own area: so much of others is shown where it is taken off
+LEAST_LEFT = 0.25  # of the area: eyes and teeth without a head are not known better
+SMALL = 0.02  # of the area: so small a piece, an eye or a strand of hair, is known by what surrounds it
+POINTS = 1500  # whose rays tell what hides them
+MOST = 8  # pieces are taken off
+SEEN = 0.5  # sum of cosines at which a vertex is no longer hidden
+RAY_START = 2e-3  # of the mesh's extent, off the surface
+
+
+@dataclass(frozen=True, eq=False)
+class Beneath:
+    """raycaster: of the pieces that are left. left: (V,) bool, the vertices that belong to them."""
+
+    raycaster: Raycaster
+    left: NDArray[np.bool_]
+
+
+def look_beneath(
+    mesh: TriangleMesh, surface: TriangleMesh, pieces: Int32, unseen: Float32, directions: Float32
+) -> Beneath | None:
+    """Take off the pieces that hide more of others than is hidden of themselves; None where that shows hardly more.
+
+    mesh: what pictures are taken of. surface: that, or a coarser one of the same surface, V vertices. pieces: (V,) the
+    component (`geometry.components`) of `mesh` that each of them belongs to. unseen: (V,) 0…1 how much each lacks to
+    be well seen. directions: (N, 3) towards the cameras.
+    """
+    area = surface.vertex_areas
+    of_piece = np.bincount(pieces, area)
+    hidden = area * ((unseen > 0.5) & (of_piece >= SMALL * area.sum())[pieces])
+    if np.count_nonzero(of_piece) == 1 or hidden.sum() < LEAST * area.sum():
+        return None
+    dressed = _Dressed(mesh, surface, pieces, hidden, directions)
+    for _ in range(MOST):
+        if not dressed.take_off():
+            break
+    if dressed.left.all():
+        return None
+    return Beneath(dressed.raycaster, dressed.left[pieces])
+
+
+class _Dressed:
+    """left: (P,) bool, which pieces have not been taken off; `raycaster` sees only those."""
+
+    def __init__(
+        self,
+        mesh: TriangleMesh,
+        surface: TriangleMesh,
+        pieces: Int32,
+        hidden: NDArray[np.float64],
+        directions: Float32,
+    ) -> None:
+        """hidden: (V,) area of the surface's vertices that no picture shows, 0 for the others."""
+        self._mesh, self._surface, self._pieces, self._directions = mesh, surface, pieces, directions
+        self._piece_of_face = face_components(mesh.faces, len(mesh.vertices))
+        self._area = np.bincount(self._piece_of_face, weights=mesh.face_areas)
+        self._points = np.flatnonzero(hidden)
+        if len(self._points) > POINTS:
+            self._points = np.random.default_rng(0).choice(self._points, POINTS, replace=False)
+        self._hidden = hidden * (hidden.sum() / hidden[self._points].sum())
+        self.left = np.ones(len(self._area), bool)
+        self.raycaster = Raycaster(mesh)
+
+    def take_off(self) -> bool:
+        """Take off the piece that is worth most; whether any is worth it."""
+        hides, own = self._hidden_areas()
+        everything, kept = self._area.sum(), self._area[self.left].sum()
+        worth = (hides >= LEAST * everything) & (hides >= WORTH * self._area)
+        worth &= kept - self._area >= LEAST_LEFT * everything
+        if not worth.any():
+            return False
+        self.left[np.where(worth, hides - own, -np.inf).argmax()] = False
+        faces = self._mesh.faces[self.left[self._piece_of_face]]
+        self.raycaster = Raycaster(TriangleMesh(self._mesh.vertices, faces, self._mesh.name))
+        return True
+
+    def _hidden_areas(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(P,) area that each piece hides of others, several that hide one share it; and (P,) what is hidden of it.
+
+        What a point's own piece hides stays hidden whatever is taken off.
+        """
+        points = self._points[self.left[self._pieces[self._points]]]
+        places, normals, own = (
+            self._surface.vertices[points],
+            self._surface.vertex_normals[points],
+            self._pieces[points],
+        )
+        piece_of_face = self._piece_of_face[self.left[self._piece_of_face]]
+        start = RAY_START * float(np.ptp(self._surface.vertices, axis=0).max())
+        hides, shown = np.zeros((len(points), len(self._area))), np.zeros(len(points))
+        for direction in self._directions:
+            face = self.raycaster.hits(places + start * direction, np.tile(direction, (len(points), 1)))[0]
+            cosine, piece = np.abs(normals @ direction), piece_of_face[face]
+            shown += cosine * (face < 0)
+            others = np.flatnonzero((face >= 0) & (piece != own))
+            hides[others, piece[others]] += cosine[others]
+        hides /= np.maximum(hides.sum(axis=1, keepdims=True), 1e-9)
+        area = self._hidden[points] * (shown < SEEN)
+        return area @ hides, np.bincount(own, area, len(self._area)).astype(np.float64)
