@@ -22,11 +22,12 @@ import torch
 
 from surface_features.backbones import load_backbone
 from surface_features.backbones.backbone import Backbone
+from surface_features.files import write_npz
 from surface_features.lifting import LiftedLooks
 from surface_features.refinement import describe_points
 
 from .export import backbone_of
-from .prepare_characters import Job, Prepared, add_options, load_source, prepare, run_jobs, write_whole
+from .prepare_characters import Job, Prepared, add_options, load_source, prepare, run_jobs
 from .train_backbone import to_pixels
 
 
@@ -53,7 +54,7 @@ def lift_character(job: Job, device: str) -> None:
         return
     prepared = Prepared.load(ready) if ready.exists() else prepare(load_source(data, scratch / "rigs"), kind, seed)
     if prepared is not None:
-        write_whole(target, lift_prepared(prepared, load_backbone(str(scratch / "backbone"), device)))
+        write_npz(target, lift_prepared(prepared, load_backbone(str(scratch / "backbone"), device)))
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
 from surface_features.errors import BadInputError
+from surface_features.files import write_npz
 from surface_features.geometry.components import vertex_components
 from surface_features.geometry.landmarks import place_landmarks
 from surface_features.mesh import TriangleMesh
@@ -71,7 +72,7 @@ class Prepared:
             arrays |= {f"pictures {look}": pictures} | _to_arrays(f"{look}", reading)
         for look, reading in self.beneath.items():
             arrays |= _to_arrays(f"beneath {look}", reading)
-        write_whole(path, arrays)
+        write_npz(path, arrays)
 
     @classmethod
     def load(cls, path: Path) -> Prepared:
@@ -96,13 +97,6 @@ def _to_arrays(name: str, reading: csr_array) -> dict[str, np.ndarray]:
 def _from_arrays(arrays: dict[str, np.ndarray], name: str, shape: tuple[int, int]) -> csr_array:
     data = arrays[f"data {name}"].astype(np.float32)
     return csr_array((data, arrays[f"columns {name}"], arrays[f"starts {name}"]), shape=shape)
-
-
-def write_whole(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """An .npz that is there whole or not at all."""
-    partial = path.with_name(f".{path.stem}.partial.npz")
-    np.savez(partial, **arrays)
-    partial.rename(path)
 
 
 def prepare(source: CharacterSource, kind: str, seed: int) -> Prepared | None:

@@ -13,6 +13,7 @@ from ..mesh import Float32, Int32, TriangleMesh
 from .render import Raycaster
 
 LEAST = 0.02  # of the area: less that is hidden is not worth pictures
+COVER = 0.005  # of the area: what is smaller covers nothing worth while
 WORTH = 0.1  # of a piece's own area: so much of others is shown where it is taken off
 LEAST_LEFT = 0.25  # of the area: eyes and teeth without a head are not known better
 SMALL = 0.02  # of the area: so small a piece, an eye or a strand of hair, is known by what surrounds it
@@ -72,6 +73,9 @@ class _Dressed:
         if len(self._points) > POINTS:
             self._points = np.random.default_rng(0).choice(self._points, POINTS, replace=False)
         self._hidden = hidden * (hidden.sum() / hidden[self._points].sum())
+        self._covers = np.flatnonzero(self._area >= COVER * self._area.sum())
+        self._column = np.full(len(self._area), len(self._covers))  # of what hides something: the last is of the others
+        self._column[self._covers] = np.arange(len(self._covers))
         self.left = np.ones(len(self._area), bool)
         self.raycaster = Raycaster(mesh)
 
@@ -101,13 +105,15 @@ class _Dressed:
         )
         piece_of_face = self._piece_of_face[self.left[self._piece_of_face]]
         start = RAY_START * float(np.ptp(self._surface.vertices, axis=0).max())
-        hides, shown = np.zeros((len(points), len(self._area))), np.zeros(len(points))
+        hides, shown = np.zeros((len(points), len(self._covers) + 1)), np.zeros(len(points))
         for direction in self._directions:
             face = self.raycaster.hits(places + start * direction, np.tile(direction, (len(points), 1)))[0]
             cosine, piece = np.abs(normals @ direction), piece_of_face[face]
             shown += cosine * (face < 0)
             others = np.flatnonzero((face >= 0) & (piece != own))
-            hides[others, piece[others]] += cosine[others]
+            hides[others, self._column[piece[others]]] += cosine[others]
         hides /= np.maximum(hides.sum(axis=1, keepdims=True), 1e-9)
         area = self._hidden[points] * (shown < SEEN)
-        return area @ hides, np.bincount(own, area, len(self._area)).astype(np.float64)
+        found = np.zeros(len(self._area))
+        found[self._covers] = (area @ hides)[:-1]
+        return found, np.bincount(own, area, len(self._area)).astype(np.float64)
