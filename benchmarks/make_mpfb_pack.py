@@ -6,7 +6,8 @@ side keeps the base mesh's topology and the other is a voxel remesh, decimated: 
 Truth comes from the base mesh that all people share; the remeshed side is tied to it by closest points. Variants make
 the source harder: `clothed` (shells, hair, hats, props), `robed` (skirts, robes, wide sleeves, long hair, big boots),
 `noisy` (bumps, low polygon counts), `partial` (a limb or the head cut off, holes), `cut` (a bust, a leg or a jacket on
-its own); what is measured there is only what can be seen.
+its own); what is measured there is only what can be seen. `covered` people are the clothed ones, but measured is only
+what cannot be seen of their bodies.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ REMESHED_VERTICES = 9_000
 # A remeshed point further than this from the skin lies where skin touches skin, or in the closed mouth: no truth there.
 TRUSTED_DISTANCE_M = 0.004
 POINTS_PER_PAIR = 4_000
-VARIANTS = ("clean", "clothed", "robed", "noisy", "partial", "cut")
+VARIANTS = ("clean", "clothed", "covered", "robed", "noisy", "partial", "cut")
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +71,7 @@ def spoil(model: HumanModel, posed: NDArray, variant: str, rng: np.random.Genera
     """posed: (19158, 3) all base-mesh vertices."""
     count = model.body_vertex_count
     mesh = Labelled(posed[:count].copy(), model.body_faces.copy(), np.arange(count))
-    if variant == "clothed":
+    if variant in ("clothed", "covered"):
         mesh = Wardrobe(model).dress(posed, rng, 1.0)
     elif variant == "robed":
         mesh = dress_loosely(Wardrobe(model), posed, rng, deleted=0.5)
@@ -101,15 +102,19 @@ def _with_children(model: HumanModel, bone: int) -> list[int]:
 
 
 def truth_from_spoilt(
-    source: HeldOut, target: HeldOut, mirror: NDArray, rng: np.random.Generator
+    source: HeldOut, target: HeldOut, mirror: NDArray, rng: np.random.Generator, *, covered: bool = False
 ) -> dict[str, NDArray]:
-    """Truth of (source's spoilt mesh → target's remesh), where a camera sees the source."""
+    """Truth of (source's spoilt mesh → target's remesh), where a camera sees the source.
+
+    covered: of the source's body, of which the spoilt mesh's first vertices are, where none does.
+    """
     mesh = source.spoilt
     assert mesh is not None
     surface = TriangleMesh(mesh.vertices, mesh.faces)
     views = render_views(Raycaster(surface), place_cameras(surface.vertices, 24), 192)
     seen = np.unique(surface.faces[np.unique(views.face_ids[views.face_ids >= 0])])
-    vertex = rng.permutation(seen[mesh.labels[seen] >= 0])[:POINTS_PER_PAIR]
+    chosen = np.setdiff1d(np.arange(len(source.skin.vertices)), seen) if covered else seen
+    vertex = rng.permutation(chosen[mesh.labels[chosen] >= 0])[:POINTS_PER_PAIR]
     label = mesh.labels[vertex]
     return pack_truth(vertex, *bring_to_remesh(target, label, mirror))
 
@@ -182,7 +187,7 @@ def write_pack(data: Path, out: Path, people: int, pairs: int, variant: str) -> 
         source = made[number % people]
         target = made[(number + 1 + number // people % (people - 1)) % people]
         if variant != "clean":
-            truth = truth_from_spoilt(source, target, model.mirror, rng)
+            truth = truth_from_spoilt(source, target, model.mirror, rng, covered=variant == "covered")
             names = f"{source.name}_{variant}", f"{target.name}_remeshed"
         elif number % 2 == 0:
             truth = truth_onto_remeshed(source, target, model.mirror, rng)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.make_mpfb_pack import FIRST_HELD_OUT_SEED, make_person, truth_from_spoilt
 from surface_features.mesh import TriangleMesh
 from training.animal_specs import LEGS, random_animal
 from training.critters import sample_critter
@@ -188,3 +189,17 @@ def _sheet(points: int, height: float) -> TriangleMesh:
     return TriangleMesh(
         vertices.astype(np.float32), np.concatenate([np.stack(f, axis=1) for f in faces]).astype(np.int32)
     )
+
+
+def test_covered_people_are_measured_where_clothes_hide_their_bodies(shared_data):
+    model = HumanModel(shared_data)
+    source, target = (make_person(model, FIRST_HELD_OUT_SEED + number, "covered") for number in range(2))
+    found = [
+        truth_from_spoilt(source, target, model.mirror, np.random.default_rng(0), covered=covered)["source_vertex"]
+        for covered in (False, True)
+    ]
+    body = len(source.skin.vertices)
+    assert min(len(vertices) for vertices in found) > 1000
+    assert (found[0] >= body).any()
+    assert (found[1] < body).all()
+    assert len(np.intersect1d(*found)) == 0
