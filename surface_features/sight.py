@@ -70,7 +70,7 @@ class Observer:
         for _ in range(self._form.layers):
             unseen = _unseen(sight)
             beneath = look_beneath(self._raycaster.mesh, self._surface, self._pieces, unseen, around.rotations[:, 2])
-            if beneath is None:
+            if beneath is None or any((beneath.left == layer.left).all() for layer in self._layers):
                 break
             self._layers.append(beneath)
             sight = _with_hidden(sight, self._take(beneath.raycaster, around), beneath)

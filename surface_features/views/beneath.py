@@ -14,11 +14,11 @@ from .render import Raycaster
 
 LEAST = 0.02  # of the area: less that is hidden is not worth pictures
 COVER = 0.005  # of the area: what is smaller covers nothing worth while
-WORTH = 0.1  # of a piece's own area: so much of others is shown where it is taken off
+WORTH = 0.003  # share of all area that a piece hides, times the same over its own: gloves are worth it, heads not
 LEAST_LEFT = 0.25  # of the area: eyes and teeth without a head are not known better
 SMALL = 0.02  # of the area: so small a piece, an eye or a strand of hair, is known by what surrounds it
 POINTS = 1500  # whose rays tell what hides them
-MOST = 8  # pieces are taken off
+MOST = 12  # pieces are taken off
 SEEN = 0.5  # sum of cosines at which a vertex is no longer hidden
 RAY_START = 2e-3  # of the mesh's extent, off the surface
 
@@ -81,39 +81,38 @@ class _Dressed:
 
     def take_off(self) -> bool:
         """Take off the piece that is worth most; whether any is worth it."""
-        hides, own = self._hidden_areas()
+        hides, hidden, shown = self._areas()
         everything, kept = self._area.sum(), self._area[self.left].sum()
-        worth = (hides >= LEAST * everything) & (hides >= WORTH * self._area)
+        worth = (hides**2 >= WORTH * everything * self._area) & (hides > shown)
         worth &= kept - self._area >= LEAST_LEFT * everything
         if not worth.any():
             return False
-        self.left[np.where(worth, hides - own, -np.inf).argmax()] = False
+        self.left[np.where(worth, hides - hidden - shown, -np.inf).argmax()] = False
         faces = self._mesh.faces[self.left[self._piece_of_face]]
         self.raycaster = Raycaster(TriangleMesh(self._mesh.vertices, faces, self._mesh.name))
         return True
 
-    def _hidden_areas(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(P,) area that each piece hides of others, several that hide one share it; and (P,) what is hidden of it.
+    def _areas(self) -> tuple[NDArray[np.float64], ...]:
+        """(P,) area that a piece hides of others, several that hide one share it, and what is hidden and shown of it.
 
-        What a point's own piece hides stays hidden whatever is taken off.
+        Only what lies before a point hides it: a body does not cover its shirt. What a point's own piece hides stays
+        hidden whatever is taken off. Shown is what had been hidden at first.
         """
         points = self._points[self.left[self._pieces[self._points]]]
-        places, normals, own = (
-            self._surface.vertices[points],
-            self._surface.vertex_normals[points],
-            self._pieces[points],
-        )
+        places, normals = self._surface.vertices[points], self._surface.vertex_normals[points]
+        own, area = self._pieces[points], self._hidden[points]
         piece_of_face = self._piece_of_face[self.left[self._piece_of_face]]
         start = RAY_START * float(np.ptp(self._surface.vertices, axis=0).max())
-        hides, shown = np.zeros((len(points), len(self._covers) + 1)), np.zeros(len(points))
+        blocked, free = np.zeros((len(points), len(self._covers) + 1)), np.zeros(len(points))
         for direction in self._directions:
             face = self.raycaster.hits(places + start * direction, np.tile(direction, (len(points), 1)))[0]
-            cosine, piece = np.abs(normals @ direction), piece_of_face[face]
-            shown += cosine * (face < 0)
-            others = np.flatnonzero((face >= 0) & (piece != own))
-            hides[others, self._column[piece[others]]] += cosine[others]
-        hides /= np.maximum(hides.sum(axis=1, keepdims=True), 1e-9)
-        area = self._hidden[points] * (shown < SEEN)
-        found = np.zeros(len(self._area))
-        found[self._covers] = (area @ hides)[:-1]
-        return found, np.bincount(own, area, len(self._area)).astype(np.float64)
+            cosine, piece = normals @ direction, piece_of_face[face]
+            free += np.abs(cosine) * (face < 0)
+            others = np.flatnonzero((face >= 0) & (piece != own) & (cosine > 0))
+            blocked[others, self._column[piece[others]]] += cosine[others]
+        blocked /= np.maximum(blocked.sum(axis=1, keepdims=True), 1e-9)
+        open_now = free >= SEEN
+        hides = np.zeros(len(self._area))
+        hides[self._covers] = ((area * ~open_now) @ blocked)[:-1]
+        found = (np.bincount(own, area * rows, len(self._area)) for rows in (~open_now, open_now))
+        return hides, *(areas.astype(np.float64) for areas in found)

@@ -42,6 +42,27 @@ def test_a_robe_is_taken_off_what_it_hides():
     assert np.ptp(beneath.raycaster.mesh.corners[..., 0]) == pytest.approx(0.4)
 
 
+def test_a_body_is_not_taken_off_its_clothes():
+    mesh = join(NAKED, SHIRT, COAT)
+    own = np.repeat([0, 1, 2], [len(part.vertices) for part in (NAKED, SHIRT, COAT)])
+    hidden = (own < 2) & (mesh.vertices[:, 2] < 1.19)
+    beneath = look_beneath(mesh, mesh, pieces_of(mesh), hidden.astype(np.float32), ROUND)
+    assert beneath is not None
+    assert (beneath.left == (own < 2)).all()
+
+
+def test_a_glove_is_taken_off_and_what_is_small_itself_is_left_alone():
+    glove = cylinder(0.22, 0.12, rings=6)
+    body, ring = len(NAKED.vertices), np.float32([0, 0, -0.01])
+    mesh = join(NAKED, TriangleMesh(glove.vertices + ring, glove.faces))
+    hidden = (np.arange(len(mesh.vertices)) < body) & (mesh.vertices[:, 2] < 0.1)
+    beneath = look_beneath(mesh, mesh, pieces_of(mesh), hidden.astype(np.float32), ROUND)
+    assert beneath is not None
+    assert (beneath.left == (np.arange(len(mesh.vertices)) < body)).all()
+    hidden = np.arange(len(mesh.vertices)) >= body
+    assert look_beneath(mesh, mesh, pieces_of(mesh), hidden.astype(np.float32), ROUND) is None
+
+
 @pytest.mark.parametrize(
     ("mesh", "hidden"),
     [
