@@ -61,6 +61,8 @@ class Observer:
         around, zoom = self.looks.cameras[0], self.looks.close_up_zoom
         for beneath in self._layers:
             hidden = beneath.left & (_unseen(sight) > HIDDEN)
+            if not hidden.any():  # the close-ups have shown it
+                continue
             closer = close_ups(self._surface.vertices[hidden], around, zoom)
             sight = _with_hidden(sight, self._take(beneath.raycaster, closer), beneath)
         return sight

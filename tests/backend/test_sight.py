@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 
+from surface_features import sight
 from surface_features.geometry.components import vertex_components
 from surface_features.mesh import TriangleMesh
 from surface_features.sight import Format, Observer
@@ -105,3 +106,11 @@ def test_details_are_looked_at_as_they_are():
     observer = observer_of(mesh, 2)
     assert len(observer.look(0).views.depth) > len(observer.looks.cameras[0])
     assert len(observer.look(2).views.depth) == len(observer.looks.cameras[2])
+
+
+def test_nothing_more_is_taken_of_what_close_ups_show(monkeypatch):
+    mesh = join(NAKED, SHIRT)
+    observer = observer_of(mesh, 1)
+    assert observer.look(0).beneath is not None
+    monkeypatch.setattr(sight, "HIDDEN", 1.0)  # nothing lacks more than everything
+    assert observer.look(1).beneath is None
