@@ -93,7 +93,6 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext,
     from .backbones import load_backbone
     from .embedding.store import append_codes, find_embedding
     from .geometry.coarse import coarsen
-    from .geometry.components import vertex_components
     from .lifting import LiftedLooks
     from .preflight import preflight
     from .refinement import refine
@@ -122,11 +121,8 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext,
             raycaster, surface = Raycaster(to_z_up(proxy, up)), to_z_up(surface, up)
     close_up_zoom = 0.0 if as_seen else zooms.close_up_zoom  # a picture shows the whole subject
     looks = place_looks(raycaster, surface, settings.views, close_up_zoom, zooms.detail_zoom)
-    pieces = vertex_components(proxy.faces, len(proxy.vertices))
-    if coarse:
-        pieces = coarse.bring(pieces)
     form = Format(zooms.image_size, zooms.grid, zooms.cell_shift, zooms.layers)
-    observer = Observer(raycaster, surface, pieces, looks, form)
+    observer = Observer(raycaster, surface, looks, form, coarse)
     lifted = LiftedLooks(surface)
     done = 0
     for number, cameras in enumerate(looks.cameras):

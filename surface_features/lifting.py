@@ -15,9 +15,8 @@ from .mesh import Float32, Int32, TriangleMesh
 from .parallel import each
 from .progress import JobContext
 from .views.cameras import Cameras
-from .views.render import Raycaster, ViewBuffers
+from .views.render import RAY_OFFSET, Raycaster, ViewBuffers
 
-RAY_OFFSET = 2e-3  # of the mesh's extent: a visibility ray starts this far off the surface
 DEPTH_TOLERANCE = 0.04  # of the picture's half width: a cell this much nearer or farther shows something else
 SMOOTHING_LENGTH = 0.04  # of √area
 MOST_SMOOTHING_STEPS = 30

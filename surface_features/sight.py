@@ -6,17 +6,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
+from .geometry.coarse import CoarseMesh
+from .geometry.components import vertex_components
 from .lifting import SEEN_WEIGHT, read_cells
-from .mesh import Float32, Int32, TriangleMesh
+from .mesh import Float32, TriangleMesh
 from .progress import JobContext
-from .views.beneath import Beneath, look_beneath
+from .views.beneath import HIDDEN, Beneath, look_beneath
 from .views.cameras import Cameras, close_ups
 from .views.looks import Looks
 from .views.render import Raycaster, ViewBuffers, join_views, render_views
-
-HIDDEN = 0.5  # 0…1: what is less well seen than that is worth close-ups beneath what covers it
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,11 @@ class Sight:
 class Observer:
     """Takes the looks at a surface one after another, and with each what other pieces hide (`views.beneath`)."""
 
-    def __init__(self, raycaster: Raycaster, surface: TriangleMesh, pieces: Int32, looks: Looks, form: Format) -> None:
-        """surface: what features are for, the raycaster's mesh or a coarser one. pieces: (V,) see `look_beneath`."""
-        self._raycaster, self._surface, self._pieces = raycaster, surface, pieces
+    def __init__(
+        self, raycaster: Raycaster, surface: TriangleMesh, looks: Looks, form: Format, coarse: CoarseMesh | None = None
+    ) -> None:
+        """surface: what features are for, the raycaster's mesh or a coarser one, as `coarse` was made of it."""
+        self._raycaster, self._surface, self._coarse = raycaster, surface, coarse
         self.looks, self._form = looks, form
         self._layers: list[Beneath] = []
 
@@ -60,22 +63,28 @@ class Observer:
             return sight
         around, zoom = self.looks.cameras[0], self.looks.close_up_zoom
         for beneath in self._layers:
-            hidden = beneath.left & (_unseen(sight) > HIDDEN)
+            unseen = _unseen(sight)
+            hidden = beneath.left & (unseen > HIDDEN)
             if not hidden.any():  # the close-ups have shown it
                 continue
             closer = close_ups(self._surface.vertices[hidden], around, zoom)
-            sight = _with_hidden(sight, self._take(beneath.raycaster, closer), beneath)
+            sight = _with_hidden(sight, self._take(beneath.raycaster, closer), beneath.left, unseen)
         return sight
 
     def _undress(self, sight: Sight) -> Sight:
-        around = self.looks.cameras[0]
+        if self._form.layers == 0:
+            return sight
+        around, mesh = self.looks.cameras[0], self._raycaster.mesh
+        pieces = vertex_components(mesh.faces, len(mesh.vertices))
+        if self._coarse:
+            pieces = self._coarse.bring(pieces)
         for _ in range(self._form.layers):
             unseen = _unseen(sight)
-            beneath = look_beneath(self._raycaster.mesh, self._surface, self._pieces, unseen, around.rotations[:, 2])
+            beneath = look_beneath(self._raycaster, self._surface, pieces, unseen, around.rotations[:, 2])
             if beneath is None or any((beneath.left == layer.left).all() for layer in self._layers):
                 break
             self._layers.append(beneath)
-            sight = _with_hidden(sight, self._take(beneath.raycaster, around), beneath)
+            sight = _with_hidden(sight, self._take(beneath.raycaster, around), beneath.left, unseen)
         return sight
 
     def _take(self, raycaster: Raycaster, cameras: Cameras, context: JobContext | None = None) -> Sight:
@@ -90,10 +99,10 @@ def _unseen(sight: Sight) -> Float32:
     return np.clip(1 - weight / SEEN_WEIGHT, 0, 1).astype(np.float32)
 
 
-def _with_hidden(sight: Sight, more: Sight, beneath: Beneath) -> Sight:
-    """Both, but of `more` only as much as a vertex lacks to be well seen."""
-    own = sparse.diags_array(beneath.left.astype(np.float32)) @ more.reading
-    lacking = sparse.diags_array(_unseen(sight)) @ own
+def _with_hidden(sight: Sight, more: Sight, left: NDArray[np.bool_], unseen: Float32) -> Sight:
+    """Both, but of `more` only what is `left` there (V,), and as much as a vertex lacks: `unseen` (V,) of `sight`."""
+    own = sparse.diags_array(left.astype(np.float32)) @ more.reading
+    lacking = sparse.diags_array(unseen) @ own
     nothing = sparse.csr_array(sight.reading.shape, dtype=np.float32) if sight.beneath is None else sight.beneath
     return Sight(
         join_views(sight.views, more.views),

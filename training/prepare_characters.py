@@ -22,7 +22,6 @@ from scipy.spatial import cKDTree
 
 from surface_features.errors import BadInputError
 from surface_features.files import write_npz
-from surface_features.geometry.components import vertex_components
 from surface_features.geometry.landmarks import place_landmarks
 from surface_features.mesh import TriangleMesh
 from surface_features.preflight import preflight
@@ -112,9 +111,8 @@ def prepare(source: CharacterSource, kind: str, seed: int) -> Prepared | None:
     proxy = checked.proxy
     raycaster = Raycaster(proxy)
     looks = place_looks(raycaster, proxy, views, CLOSE_UP_ZOOM, DETAIL_ZOOM)
-    pieces = vertex_components(proxy.faces, len(proxy.vertices))
     pictures, readings, beneath = [], [], {}
-    observer = Observer(raycaster, proxy, pieces, looks, Format(IMAGE_SIZE, GRID, CELL_SHIFT, LAYERS))
+    observer = Observer(raycaster, proxy, looks, Format(IMAGE_SIZE, GRID, CELL_SHIFT, LAYERS))
     for number in range(len(looks.cameras)):
         sight = observer.look(number)
         pictures.append(pack_images(sight.views))

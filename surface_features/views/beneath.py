@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from ..geometry.components import face_components
 from ..mesh import Float32, Int32, TriangleMesh
-from .render import Raycaster
+from .render import RAY_OFFSET, Raycaster
 
+HIDDEN = 0.5  # 0…1: what lacks more than that to be well seen
 LEAST = 0.02  # of the area: less that is hidden is not worth pictures
 COVER = 0.005  # of the area: what is smaller covers nothing worth while
 WORTH = 0.003  # share of all area that a piece hides, times the same over its own: gloves are worth it, heads not
@@ -20,7 +21,6 @@ SMALL = 0.02  # of the area: so small a piece, an eye or a strand of hair, is kn
 POINTS = 1500  # whose rays tell what hides them
 MOST = 12  # pieces are taken off
 SEEN = 0.5  # sum of cosines at which a vertex is no longer hidden
-RAY_START = 2e-3  # of the mesh's extent, off the surface
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,20 +32,20 @@ class Beneath:
 
 
 def look_beneath(
-    mesh: TriangleMesh, surface: TriangleMesh, pieces: Int32, unseen: Float32, directions: Float32
+    raycaster: Raycaster, surface: TriangleMesh, pieces: Int32, unseen: Float32, directions: Float32
 ) -> Beneath | None:
     """Take off the pieces that hide more of others than is hidden of themselves; None where that shows hardly more.
 
-    mesh: what pictures are taken of. surface: that, or a coarser one of the same surface, V vertices. pieces: (V,) the
-    component (`geometry.components`) of `mesh` that each of them belongs to. unseen: (V,) 0…1 how much each lacks to
-    be well seen. directions: (N, 3) towards the cameras.
+    surface: the raycaster's mesh, or a coarser one of the same surface, V vertices. pieces: (V,) the component
+    (`geometry.components`) of the raycaster's mesh that each of them belongs to. unseen: (V,) 0…1 how much each lacks
+    to be well seen. directions: (N, 3) towards the cameras.
     """
     area = surface.vertex_areas
     of_piece = np.bincount(pieces, area)
-    hidden = area * ((unseen > 0.5) & (of_piece >= SMALL * area.sum())[pieces])
+    hidden = area * ((unseen > HIDDEN) & (of_piece >= SMALL * area.sum())[pieces])
     if np.count_nonzero(of_piece) == 1 or hidden.sum() < LEAST * area.sum():
         return None
-    dressed = _Dressed(mesh, surface, pieces, hidden, directions)
+    dressed = _Dressed(raycaster, surface, pieces, hidden, directions)
     for _ in range(MOST):
         if not dressed.take_off():
             break
@@ -59,16 +59,17 @@ class _Dressed:
 
     def __init__(
         self,
-        mesh: TriangleMesh,
+        raycaster: Raycaster,
         surface: TriangleMesh,
         pieces: Int32,
         hidden: NDArray[np.float64],
         directions: Float32,
     ) -> None:
         """hidden: (V,) area of the surface's vertices that no picture shows, 0 for the others."""
-        self._mesh, self._surface, self._pieces, self._directions = mesh, surface, pieces, directions
-        self._piece_of_face = face_components(mesh.faces, len(mesh.vertices))
-        self._area = np.bincount(self._piece_of_face, weights=mesh.face_areas)
+        self.raycaster, self._mesh = raycaster, raycaster.mesh
+        self._surface, self._pieces, self._directions = surface, pieces, directions
+        self._piece_of_face = face_components(self._mesh.faces, len(self._mesh.vertices))
+        self._area = np.bincount(self._piece_of_face, weights=self._mesh.face_areas)
         self._points = np.flatnonzero(hidden)
         if len(self._points) > POINTS:
             self._points = np.random.default_rng(0).choice(self._points, POINTS, replace=False)
@@ -77,7 +78,6 @@ class _Dressed:
         self._column = np.full(len(self._area), len(self._covers))  # of what hides something: the last is of the others
         self._column[self._covers] = np.arange(len(self._covers))
         self.left = np.ones(len(self._area), bool)
-        self.raycaster = Raycaster(mesh)
 
     def take_off(self) -> bool:
         """Take off the piece that is worth most; whether any is worth it."""
@@ -102,7 +102,7 @@ class _Dressed:
         places, normals = self._surface.vertices[points], self._surface.vertex_normals[points]
         own, area = self._pieces[points], self._hidden[points]
         piece_of_face = self._piece_of_face[self.left[self._piece_of_face]]
-        start = RAY_START * float(np.ptp(self._surface.vertices, axis=0).max())
+        start = RAY_OFFSET * float(np.ptp(self._surface.vertices, axis=0).max())
         blocked, free = np.zeros((len(points), len(self._covers) + 1)), np.zeros(len(points))
         for direction in self._directions:
             face = self.raycaster.hits(places + start * direction, np.tile(direction, (len(points), 1)))[0]

@@ -13,6 +13,8 @@ from ..mesh import Float32, Int32, TriangleMesh
 from ..parallel import each
 from .cameras import Cameras
 
+RAY_OFFSET = 2e-3  # of the mesh's extent: a visibility ray starts this far off the surface
+
 
 @dataclass(frozen=True, eq=False)
 class ViewBuffers:

@@ -26,7 +26,7 @@ def pieces_of(mesh: TriangleMesh) -> np.ndarray:
 def observer_of(mesh: TriangleMesh, layers: int) -> Observer:
     raycaster = Raycaster(mesh)
     looks = place_looks(raycaster, mesh, 24, 1.8, 6.0)
-    return Observer(raycaster, mesh, pieces_of(mesh), looks, Format(128, 32, 0.125, layers))
+    return Observer(raycaster, mesh, looks, Format(128, 32, 0.125, layers))
 
 
 def weights(observer: Observer, look: int) -> np.ndarray:
@@ -37,7 +37,7 @@ def test_a_robe_is_taken_off_what_it_hides():
     mesh = join(NAKED, SHIRT)
     body = np.arange(len(mesh.vertices)) < len(NAKED.vertices)
     inside = body & (mesh.vertices[:, 2] < 0.99)
-    beneath = look_beneath(mesh, mesh, pieces_of(mesh), inside.astype(np.float32), ROUND)
+    beneath = look_beneath(Raycaster(mesh), mesh, pieces_of(mesh), inside.astype(np.float32), ROUND)
     assert beneath is not None
     assert (beneath.left == body).all()
     assert np.ptp(beneath.raycaster.mesh.corners[..., 0]) == pytest.approx(0.4)
@@ -47,7 +47,7 @@ def test_a_body_is_not_taken_off_its_clothes():
     mesh = join(NAKED, SHIRT, COAT)
     own = np.repeat([0, 1, 2], [len(part.vertices) for part in (NAKED, SHIRT, COAT)])
     hidden = (own < 2) & (mesh.vertices[:, 2] < 1.19)
-    beneath = look_beneath(mesh, mesh, pieces_of(mesh), hidden.astype(np.float32), ROUND)
+    beneath = look_beneath(Raycaster(mesh), mesh, pieces_of(mesh), hidden.astype(np.float32), ROUND)
     assert beneath is not None
     assert (beneath.left == (own < 2)).all()
 
@@ -57,11 +57,11 @@ def test_a_glove_is_taken_off_and_what_is_small_itself_is_left_alone():
     body, ring = len(NAKED.vertices), np.float32([0, 0, -0.01])
     mesh = join(NAKED, TriangleMesh(glove.vertices + ring, glove.faces))
     hidden = (np.arange(len(mesh.vertices)) < body) & (mesh.vertices[:, 2] < 0.1)
-    beneath = look_beneath(mesh, mesh, pieces_of(mesh), hidden.astype(np.float32), ROUND)
+    beneath = look_beneath(Raycaster(mesh), mesh, pieces_of(mesh), hidden.astype(np.float32), ROUND)
     assert beneath is not None
     assert (beneath.left == (np.arange(len(mesh.vertices)) < body)).all()
     hidden = np.arange(len(mesh.vertices)) >= body
-    assert look_beneath(mesh, mesh, pieces_of(mesh), hidden.astype(np.float32), ROUND) is None
+    assert look_beneath(Raycaster(mesh), mesh, pieces_of(mesh), hidden.astype(np.float32), ROUND) is None
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_glove_is_taken_off_and_what_is_small_itself_is_left_alone():
     ],
 )
 def test_nothing_is_taken_off_where_that_is_no_use(mesh, hidden):
-    assert look_beneath(mesh, mesh, pieces_of(mesh), hidden.astype(np.float32), ROUND) is None
+    assert look_beneath(Raycaster(mesh), mesh, pieces_of(mesh), hidden.astype(np.float32), ROUND) is None
 
 
 def test_what_a_piece_hides_is_read_from_the_pictures_without_it():
