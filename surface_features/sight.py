@@ -43,7 +43,10 @@ class Sight:
 
 
 class Observer:
-    """Takes the looks at a surface one after another, and with each what other pieces hide (`views.beneath`)."""
+    """Takes the looks at a surface one after another, and with each what other pieces hide (`views.beneath`).
+
+    layers: what is left without covers, known from the first look on.
+    """
 
     def __init__(
         self, raycaster: Raycaster, surface: TriangleMesh, looks: Looks, form: Format, coarse: CoarseMesh | None = None
@@ -51,7 +54,7 @@ class Observer:
         """surface: what features are for, the raycaster's mesh or a coarser one, as `coarse` was made of it."""
         self._raycaster, self._surface, self._coarse = raycaster, surface, coarse
         self.looks, self._form = looks, form
-        self._layers: list[Beneath] = []
+        self.layers: list[Beneath] = []
 
     def look(self, number: int, context: JobContext | None = None) -> Sight:
         """The look of that number; the first one, from afar, finds out what is hidden."""
@@ -62,7 +65,7 @@ class Observer:
         if self.looks.shows_details(number):
             return sight
         around, zoom = self.looks.cameras[0], self.looks.close_up_zoom
-        for beneath in self._layers:
+        for beneath in self.layers:
             unseen = _unseen(sight)
             hidden = beneath.left & (unseen > HIDDEN)
             if not hidden.any():  # the close-ups have shown it
@@ -81,9 +84,9 @@ class Observer:
         for _ in range(self._form.layers):
             unseen = _unseen(sight)
             beneath = look_beneath(self._raycaster, self._surface, pieces, unseen, around.rotations[:, 2])
-            if beneath is None or any((beneath.left == layer.left).all() for layer in self._layers):
+            if beneath is None or any((beneath.left == layer.left).all() for layer in self.layers):
                 break
-            self._layers.append(beneath)
+            self.layers.append(beneath)
             sight = _with_hidden(sight, self._take(beneath.raycaster, around), beneath.left, unseen)
         return sight
 

@@ -23,14 +23,11 @@ from surface_features.embedding.store import OWN
 from surface_features.features import principal_colours
 
 from .averaging import average, read_network
-from .render_shards import DETAIL_ZOOM, GRID, IMAGE_SIZE
+from .render_shards import CELL_SHIFT, DETAIL_ZOOM, IMAGE_SIZE, LAYERS
 from .surface_examples import SurfaceRecipe
 from .train_backbone import Recipe, build_model
 
-LAYERS = 2  # of what covers that are looked beneath: a coat, then the shirt
 CLOSE_UP_ZOOM = 1.8  # measured: one look closer takes an eighth off the error, two looks no more
-STEP = IMAGE_SIZE // GRID
-CELL_SHIFT = (STEP // 2 + 0.5) / STEP - 0.5  # of a cell: labels are those of the pixel right below a cell's middle
 
 
 def export_backbone(checkpoint: Path, folder: Path) -> None:

@@ -25,14 +25,14 @@ from surface_features.files import write_npz
 from surface_features.geometry.landmarks import place_landmarks
 from surface_features.mesh import TriangleMesh
 from surface_features.preflight import preflight
-from surface_features.sight import Format, Observer
+from surface_features.sight import Observer
 from surface_features.views.details import spot_vertices
 from surface_features.views.looks import place_looks
 from surface_features.views.render import Raycaster
 
 from .animal_specs import SPECIES
-from .export import CELL_SHIFT, CLOSE_UP_ZOOM, LAYERS
-from .render_shards import DETAIL_ZOOM, GRID, IMAGE_SIZE, WITHOUT, CharacterSource, pack_images
+from .export import CLOSE_UP_ZOOM
+from .render_shards import DETAIL_ZOOM, FORMAT, GRID, WITHOUT, CharacterSource, pack_images
 
 LANDMARKS, DETAIL_LANDMARKS, OTHERS = 768, 384, 4096
 DETAIL_SHARE = 0.5  # of the points drawn from everywhere, so many more are drawn from details
@@ -112,7 +112,7 @@ def prepare(source: CharacterSource, kind: str, seed: int) -> Prepared | None:
     raycaster = Raycaster(proxy)
     looks = place_looks(raycaster, proxy, views, CLOSE_UP_ZOOM, DETAIL_ZOOM)
     pictures, readings, beneath = [], [], {}
-    observer = Observer(raycaster, proxy, looks, Format(IMAGE_SIZE, GRID, CELL_SHIFT, LAYERS))
+    observer = Observer(raycaster, proxy, looks, FORMAT)
     for number in range(len(looks.cameras)):
         sight = observer.look(number)
         pictures.append(pack_images(sight.views))

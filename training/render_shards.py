@@ -22,8 +22,10 @@ from surface_features.errors import BadInputError
 from surface_features.geometry.vectors import unit_rows
 from surface_features.mesh import TriangleMesh
 from surface_features.preflight import preflight
+from surface_features.sight import Format, Observer
 from surface_features.views.cameras import Cameras, look_from
 from surface_features.views.details import find_spots
+from surface_features.views.looks import place_looks
 from surface_features.views.render import Raycaster, ViewBuffers, render_views
 
 from .animal_specs import SPECIES, random_animal, random_pose
@@ -43,9 +45,14 @@ from .remeshing import remesh_labelled
 from .rigs import SETS, Regions, RigSource, animal_regions
 
 IMAGE_SIZE, GRID = 128, 32
+STEP = IMAGE_SIZE // GRID
+CELL_SHIFT = (STEP // 2 + 0.5) / STEP - 0.5  # of a cell: labels are those of the pixel right below a cell's middle
+LAYERS = 2  # of what covers that are looked beneath: a coat, then the shirt
+FORMAT = Format(IMAGE_SIZE, GRID, CELL_SHIFT, LAYERS)
 VIEWS_PER_CHARACTER, PER_SHARD = 12, 32
 DETAIL_ZOOM = 6.0  # a finger is then as wide as a cell
 DELETED = 0.5  # of the dressed bodies lose what their clothes cover
+UNCOVERED = 0.3  # of the characters are shown without the pieces that hide others of them, if there are any
 DETAILS = 0.35  # of the pictures
 WHOLE = {  # how often each kind is what parts are cut out of
     "people": 0.3, "robed": 0.08, "remeshed": 0.08, "chibi": 0.06, "procedural": 0.06, "men": 0.06, "figures": 0.06,
@@ -200,6 +207,25 @@ def middles_of_details(mesh: TriangleMesh) -> list[np.ndarray]:
     return [spot.centre / checked.scale + checked.centre for spot in find_spots(checked.proxy, DETAIL_ZOOM)]
 
 
+def take_off_covers(mesh: Labelled, rng: np.random.Generator) -> Labelled:
+    """A character without the pieces that hide others, as inference shows it too (`surface_features.views.beneath`).
+
+    The vertices of those pieces stay, without faces; where no piece hides others, the mesh is returned as it is.
+    """
+    try:
+        checked = preflight(TriangleMesh(mesh.vertices, mesh.faces))
+    except BadInputError:
+        return mesh
+    raycaster = Raycaster(checked.proxy)
+    looks = place_looks(raycaster, checked.proxy, VIEWS_PER_CHARACTER, 0, 0)
+    observer = Observer(raycaster, checked.proxy, looks, FORMAT)
+    observer.look(0)
+    if not observer.layers:
+        return mesh
+    bare = observer.layers[int(rng.integers(len(observer.layers)))].raycaster.mesh
+    return Labelled(bare.vertices, bare.faces, mesh.labels[checked.artist_vertex])
+
+
 def pack_images(views: ViewBuffers) -> np.ndarray:
     """(N, S, S, 4) uint8: normals −1…1 → 1…255 (128 is zero), depth 0…1 → 0…255."""
     normals = np.rint(views.normals * 127 + 128)
@@ -211,8 +237,7 @@ def render_character(mesh: Labelled, rng: np.random.Generator, count: int) -> tu
     surface = TriangleMesh(mesh.vertices, mesh.faces)
     cameras = sample_cameras(surface.vertices, count, rng, middles_of_details(surface))
     views = render_views(Raycaster(surface), cameras, IMAGE_SIZE)
-    step = IMAGE_SIZE // GRID
-    cells = (slice(None), slice(step // 2, None, step), slice(step // 2, None, step))
+    cells = (slice(None), slice(STEP // 2, None, STEP), slice(STEP // 2, None, STEP))
     face, bary = views.face_ids[cells], views.bary[cells]
     corner = np.take_along_axis(surface.faces[face], bary.argmax(axis=-1)[..., None], axis=-1)[..., 0]
     return pack_images(views), np.where(face >= 0, mesh.labels[corner], -1).astype(np.int16)
@@ -320,9 +345,10 @@ def render_shard(job: tuple[Path, Path, str, int]) -> None:
     images, labels = [], []
     for number in range(PER_SHARD):
         rng = np.random.default_rng([seed, number])
-        picture, label = render_character(
-            _source(data, folder.parent / "rigs").sample(kind, rng), rng, VIEWS_PER_CHARACTER
-        )
+        mesh = _source(data, folder.parent / "rigs").sample(kind, rng)
+        if rng.uniform() < UNCOVERED:
+            mesh = take_off_covers(mesh, rng)
+        picture, label = render_character(mesh, rng, VIEWS_PER_CHARACTER)
         images.append(picture)
         labels.append(label)
     partial = folder / f".partial_{kind}_{seed:06d}_{os.getpid()}"
