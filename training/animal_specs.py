@@ -104,13 +104,14 @@ def random_animal(rng: np.random.Generator, without: Collection[str] = (), only:
     )
 
 
-def random_pose(rng: np.random.Generator, strength: float) -> AnimalPose:
-    """strength: 0 stands, 1 the whole range; one in six of the strong ones sits, lies or rears."""
+def random_pose(rng: np.random.Generator, strength: float, resting: float = 0.2) -> AnimalPose:
+    """strength: 0 stands, 1 the whole range. resting: the share that sits, lies or rears, the more the stronger."""
 
     def some(low: float, high: float) -> float:
         return float(rng.triangular(low, 0, high)) * strength
 
-    special = rng.choice(["none", "sit", "lie", "rear", "side"], p=[0.8, 0.06, 0.06, 0.04, 0.04])
+    shares = [1 - resting, *(resting * np.array([0.3, 0.3, 0.2, 0.2]))]
+    special = rng.choice(["none", "sit", "lie", "rear", "side"], p=shares)
     pitch = some(-8, 8) - {"sit": rng.uniform(20, 45), "rear": rng.uniform(30, 75)}.get(special, 0.0) * strength
     legs = {}
     for leg in LEGS:

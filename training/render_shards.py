@@ -50,6 +50,7 @@ CELL_SHIFT = (STEP // 2 + 0.5) / STEP - 0.5  # of a cell: labels are those of th
 LAYERS = 2  # of what covers that are looked beneath: a coat, then the shirt
 FORMAT = Format(IMAGE_SIZE, GRID, CELL_SHIFT, LAYERS)
 VIEWS_PER_CHARACTER, PER_SHARD = 12, 32
+RESTING = 0.4  # of the quadrupeds sit, lie or rear: so are cats and dogs scanned, and so are legs hardest to tell apart
 DETAIL_ZOOM = 6.0  # a finger is then as wide as a cell
 DELETED = 0.5  # of the dressed bodies lose what their clothes cover
 UNCOVERED = 0.3  # of the characters are shown without the pieces that hide others of them, if there are any
@@ -146,7 +147,7 @@ def _finish(mesh: Labelled, rng: np.random.Generator, rough: float) -> Labelled:
 def sample_animal(model: AnimalModel, first_label: int, rng: np.random.Generator, without: Collection[str]) -> Labelled:
     """A quadruped, posed and roughened, Z up. without: see `random_animal`."""
     strength = float(rng.choice([0.0, rng.uniform(0.2, 1.0)], p=[0.15, 0.85]))
-    vertices, faces = model.build(random_animal(rng, without), random_pose(rng, strength))
+    vertices, faces = model.build(random_animal(rng, without), random_pose(rng, strength, RESTING))
     mesh = Labelled(vertices, faces, first_label + np.arange(len(vertices)))
     roughen(mesh, rng, float(rng.choice([0.0, 1.0])))
     return mesh
@@ -157,7 +158,10 @@ def sample_scanned_animal(
 ) -> Labelled:
     """A quadruped's skin made anew, Z up: what touches is one, folded legs are stubs; legs of half of them cross."""
     spec = random_animal(rng, without)
-    pose = crossed_pose(model, spec, rng) if rng.uniform() < 0.5 else random_pose(rng, float(rng.uniform(0.2, 1.1)))
+    if rng.uniform() < 0.5:
+        pose = crossed_pose(model, spec, rng)
+    else:
+        pose = random_pose(rng, float(rng.uniform(0.2, 1.1)), RESTING)
     vertices, faces = model.build(spec, pose)
     return remesh_labelled(Labelled(vertices, faces, first_label + np.arange(len(vertices))), rng)
 
