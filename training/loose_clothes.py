@@ -43,7 +43,8 @@ class Cut:
 class Worn:
     """The chance of each: a skirt or robe, wide sleeves, long hair, bulky things, and boots with no leg in them.
 
-    of_trunk: the chance that a skirt hangs on the hips, as tunics do, not on the legs behind it.
+    short: the chance that a skirt ends above the knees. tunic, of_trunk: that such a one, or a longer one, hangs on the
+    hips, not on the legs behind it.
     """
 
     skirt: float = 0.65
@@ -51,11 +52,13 @@ class Worn:
     hair: float = 0.35
     bulk: float = 0.4
     boots: float = 0.0
+    short: float = 0.25
     of_trunk: float = 0.0
+    tunic: float = 0.0
 
 
 LOOSELY = Worn()
-SQUATLY = Worn(skirt=0.7, sleeves=0.4, hair=0.3, bulk=0.5, boots=0.9, of_trunk=0.5)
+SQUATLY = Worn(skirt=0.7, sleeves=0.4, hair=0.3, bulk=0.5, boots=0.9, short=0.5, of_trunk=0.4, tunic=0.95)
 
 
 def dress_loosely(
@@ -72,7 +75,7 @@ def dress_loosely(
     worn[rng.integers(2)] |= not worn.any()
     gone = np.zeros(count, bool)
     if worn[0]:
-        hidden = _add_skirt(wardrobe, mesh, body, rng, bool(rng.uniform() < worn_by.of_trunk))
+        hidden = _add_skirt(wardrobe, mesh, body, rng, worn_by)
         gone |= hidden & (rng.uniform() < deleted)
     if worn_by.boots and rng.uniform() < worn_by.boots:
         _add_bulk(wardrobe, mesh, body, BULKY["boots"], float(rng.uniform(0.015, 0.05)))
@@ -91,12 +94,10 @@ def dress_loosely(
 
 
 def _add_skirt(
-    wardrobe: Wardrobe, mesh: Labelled, body: np.ndarray, rng: np.random.Generator, of_trunk: bool
+    wardrobe: Wardrobe, mesh: Labelled, body: np.ndarray, rng: np.random.Generator, worn_by: Worn
 ) -> np.ndarray:
-    """A skirt, a robe from the chest down or an open coat. Returns (V,) bool, what of the legs it hides.
-
-    of_trunk: it has the hips' labels, not the legs'.
-    """
+    """A skirt, a robe from the chest down or an open coat. Returns (V,) bool, what of the legs it hides."""
+    luck = rng.uniform()
     rest = wardrobe.model.base[: len(body)]
     legs = np.flatnonzero(wardrobe.follows("pelvis", "thigh", "calf", "foot", "ball"))
     top, ankle = rest[legs, 1].max(), np.quantile(rest[legs, 1], 0.08)
@@ -105,7 +106,8 @@ def _add_skirt(
     if rng.uniform() < 0.6:  # a robe or a dress
         trunk = np.flatnonzero(wardrobe.follows("pelvis", "thigh", "calf", "spine"))
         start = rng.uniform(top, np.quantile(rest[trunk, 1], 0.97))
-    hem = rng.uniform(ankle, knee) if rng.uniform() < 0.75 else rng.uniform(knee, (knee + top) / 2)
+    short = rng.uniform() >= 1 - worn_by.short
+    hem = rng.uniform(knee, (knee + top) / 2) if short else rng.uniform(ankle, knee)
     heights = np.linspace(start, hem, int(rng.integers(8, 16)))
     step = heights[0] - heights[1]
     bands = [trunk[np.abs(rest[trunk, 1] - height) < 0.7 * step] for height in heights]
@@ -118,7 +120,7 @@ def _add_skirt(
     )
     start_of_skirt = len(mesh.labels)
     _add_tube(mesh, body, bands, rest[:, 0], cut, float(rng.uniform(0, 2 * np.pi)))
-    if of_trunk:
+    if luck < (worn_by.tunic if short else worn_by.of_trunk):
         hips = np.flatnonzero(wardrobe.follows("pelvis", "spine"))
         mesh.labels[start_of_skirt:] = hips[cKDTree(body[hips]).query(mesh.vertices[start_of_skirt:])[1]]
     hidden = np.zeros(len(body), bool)

@@ -31,8 +31,7 @@ from surface_features.views.looks import place_looks
 from surface_features.views.render import Raycaster
 
 from .animal_specs import SPECIES
-from .export import CLOSE_UP_ZOOM
-from .render_shards import DETAIL_ZOOM, FORMAT, GRID, WITHOUT, CharacterSource, pack_images
+from .render_shards import CLOSE_UP_ZOOM, DETAIL_ZOOM, FORMAT, GRID, WITHOUT, CharacterSource, pack_images
 
 LANDMARKS, DETAIL_LANDMARKS, OTHERS = 768, 384, 4096
 DETAIL_SHARE = 0.5  # of the points drawn from everywhere, so many more are drawn from details
