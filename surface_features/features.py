@@ -17,10 +17,10 @@ from .settings import FeatureSettings
 if TYPE_CHECKING:
     from .backbones.backbone import Backbone
     from .cache import FeatureCache
-    from .sight import Observer, Sight
+    from .sight import Sight
     from .views.render import Raycaster
 
-ALGORITHM_VERSION = 8  # raise it when the same input gives other features
+ALGORITHM_VERSION = 9  # raise it when the same input gives other features
 MOST_LIFTED = 40_000  # vertices; larger meshes are lifted onto about so many and the rest lies between
 
 
@@ -94,6 +94,7 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext,
     from .embedding.store import append_codes, find_embedding
     from .geometry.coarse import coarsen
     from .lifting import LiftedLooks
+    from .parallel import ahead
     from .preflight import preflight
     from .refinement import refine
     from .sight import Format, Observer
@@ -124,13 +125,18 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext,
     form = Format(zooms.image_size, zooms.grid, zooms.cell_shift, zooms.layers)
     observer = Observer(raycaster, surface, looks, form, coarse)
     lifted = LiftedLooks(surface)
-    done = 0
-    for number, cameras in enumerate(looks.cameras):
-        span = context.span(0.05 + 0.85 * done / looks.count, 0.05 + 0.85 * (done + len(cameras)) / looks.count)
-        sight, cells = _look(observer, number, backbone, mesh.name, span)
-        with context.stage("lift"):
-            lifted.add(sight.reading, cells, sight.beneath, details=looks.shows_details(number))
-        done += len(cameras)
+    done, silent = 0, JobContext(is_cancelled=context.is_cancelled)
+    with ahead(lambda number: observer.look(number, silent), range(len(looks.cameras))) as sights:
+        for number, cameras in enumerate(looks.cameras):
+            span = context.span(0.05 + 0.85 * done / looks.count, 0.05 + 0.85 * (done + len(cameras)) / looks.count)
+            with context.stage("render"):
+                span.report(0.0, f"Rendering {mesh.name}")
+                sight = next(sights)
+            with context.stage("backbone"):
+                cells = _encode(backbone, sight, mesh.name, span.span(0.3, 1.0))
+            with context.stage("lift"):
+                lifted.add(sight.reading, cells, sight.beneath, details=looks.shows_details(number))
+            done += len(cameras)
     known = lifted.side_by_side(beneath=zooms.layers > 0 and not as_seen)
     if backbone.surface_context is not None and not as_seen:
         with context.stage("refine"):
@@ -161,16 +167,11 @@ def _find_up(raycaster: Raycaster, surface: TriangleMesh, device: str, context: 
     return up
 
 
-def _look(observer: Observer, number: int, backbone: Backbone, name: str, context: JobContext) -> tuple[Sight, Float32]:
-    """What one of the looks shows, and the features of its cells, (N, G, G, D)."""
-    with context.stage("render"):
-        context.report(0.0, f"Rendering {name}")
-        sight = observer.look(number, context.span(0.0, 0.3))
-    with context.stage("backbone"):
-        inner = context.span(0.3, 1.0)
-        inner.report(0.0, f"Looking at {name}")
-        pictures = backbone.pictures(sight.views)
-        return sight, backbone.encode(pictures, context.warn, lambda done: inner.report(done, f"Looking at {name}"))
+def _encode(backbone: Backbone, sight: Sight, name: str, context: JobContext) -> Float32:
+    """The features of the cells of what one of the looks shows, (N, G, G, D)."""
+    context.report(0.0, f"Looking at {name}")
+    pictures = backbone.pictures(sight.views)
+    return backbone.encode(pictures, context.warn, lambda done: context.report(done, f"Looking at {name}"))
 
 
 def feature_colours(features: Sequence[Features], backbone: str) -> list[Float32]:

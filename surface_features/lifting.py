@@ -186,10 +186,12 @@ def smooth_along_surface(mesh: TriangleMesh, values: Float32, confidence: Float3
         return values
     adjacency = _adjacency(mesh)
     degree = np.maximum(np.asarray(adjacency.sum(axis=1)).ravel(), 1)
-    average = sparse.diags_array(np.float32(1) / degree.astype(np.float32)) @ adjacency
+    half = np.float32(0.5)
+    average = sparse.diags_array(half / degree.astype(np.float32)) @ adjacency
+    average = (average + half * sparse.eye_array(len(degree), dtype=np.float32)).tocsr()
     mean = values * np.maximum(confidence, 0.02)[:, None]
     for _ in range(steps):
-        mean = (mean + average @ mean) / 2
+        mean = average @ mean
     norm = np.linalg.norm(mean, axis=1, keepdims=True)
     return np.where(norm > 1e-9, mean / np.maximum(norm, 1e-9), values).astype(np.float32)
 

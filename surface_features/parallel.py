@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 MOST = 8  # threads: what is left inside the lock would only wait for itself
@@ -20,14 +21,44 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def each(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+def each(work: Callable[[Item], Result], items: Sequence[Item], most: int = MOST) -> Iterator[Result]:
     """`work` of every item, in this order. An error ends it; what has not begun by then is left out."""
-    threads = min(cores(), len(items), MOST)
+    threads = min(cores(), len(items), most)
     if threads < 2:
         yield from map(work, items)
         return
     with ThreadPoolExecutor(threads) as pool:
         yield from pool.map(work, items)
+
+
+def each_on_one_core(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """As `each`, of work that PyTorch would spread over its threads: small products gain less than they share out."""
+    import torch
+
+    many = torch.get_num_threads()
+
+    def alone(item: Item) -> Result:
+        torch.set_num_threads(1)  # of this thread, and of those that first compute from now on: therefore set back
+        try:
+            return work(item)
+        finally:
+            torch.set_num_threads(many)
+
+    yield from each(alone, items, min(many, MOST))
+
+
+@contextmanager
+def ahead(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Iterator[Result]]:
+    """`work` of every item, in this order, one after the other, while the caller is busy with those before.
+
+    An error comes where its item's result would. Leaving the context drops what has not begun.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        futures = [pool.submit(work, item) for item in items]
+        try:
+            yield (future.result() for future in futures)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def parts(count: int, size: int) -> list[slice]:

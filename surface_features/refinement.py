@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,13 +17,14 @@ from .geometry.landmarks import place_landmarks
 from .geometry.vectors import unit_rows
 from .lifting import Lifted
 from .mesh import Float32, TriangleMesh
+from .parallel import each_on_one_core, parts
 from .progress import JobContext
 
-CHUNK = 8192  # vertices that look at the landmarks at once
+CHUNK = 1024  # vertices that look at the landmarks at once
 PLACEMENTS = 2  # of the landmarks: what depends on where they happen to lie averages out
+Points: TypeAlias = tuple[Float32, Float32, Float32, Float32]  # see `describe_points`
 
 
-@torch.inference_mode()
 def refine(
     network: SurfaceContext,
     mesh: TriangleMesh,
@@ -32,39 +37,63 @@ def refine(
     mesh: a proxy, Z up. details: its vertices that are looked at most closely (`views.details`).
     """
     points = describe_points(mesh, lifted)
-    total = np.zeros((len(mesh.vertices), network.config.dim), np.float32)
-    for placement in range(PLACEMENTS):
-        span = context.span(placement / PLACEMENTS, (placement + 1) / PLACEMENTS)
-        total += _look_from(network, mesh, points, details, placement, span)
-    return Lifted(unit_rows(total), lifted.confidence)
+    device = next(network.parameters()).device
+    on_each = each_on_one_core if device.type == "cpu" else map
+    _ = mesh.vertex_areas, mesh.edges  # computed once, before several threads ask
+
+    def look(placement: int) -> _Surroundings:
+        return _look_around(network, mesh, points, details, placement)
+
+    known = list(on_each(look, range(PLACEMENTS)))
+    context.report(0.3, "Looking at the whole surface")
+    chunks = parts(len(mesh.vertices), CHUNK)
+    values = []
+    for found in on_each(lambda rows: _read(network, points, known, rows), chunks):
+        values.append(found)
+        context.report(0.3 + 0.7 * len(values) / len(chunks), "Looking at the whole surface")
+    return Lifted(np.concatenate(values), lifted.confidence)
 
 
-def _look_from(
+@dataclass(frozen=True, eq=False)
+class _Surroundings:
+    """What one placement's landmarks know. nearest: (V,) int64. distances: (1, L, L). known: (1, L, width)."""
+
+    nearest: NDArray[np.int64]
+    distances: torch.Tensor
+    known: torch.Tensor
+
+
+@torch.inference_mode()
+def _look_around(
     network: SurfaceContext,
     mesh: TriangleMesh,
-    points: tuple[Float32, Float32, Float32, Float32],
+    points: Points,
     details: NDArray[np.int64] | None,
     placement: int,
-    context: JobContext,
-) -> Float32:
-    """(V, D) what the network says of every vertex with one placement of its landmarks. points: `describe_points`."""
+) -> _Surroundings:
     device = next(network.parameters()).device
     config = network.config
     landmarks = place_landmarks(mesh, config.landmarks, placement, details=details, more=config.detail_landmarks)
     distances = torch.from_numpy(landmarks.distances)[None].to(device)
-    values = []
     with fast_numbers(device):
         known = network.look_around(take_points(points, landmarks.vertices, device), distances)
-        for start in range(0, len(mesh.vertices), CHUNK):
-            rows = np.arange(start, min(start + CHUNK, len(mesh.vertices)))
-            nearest = torch.from_numpy(landmarks.nearest[rows].astype(np.int64))[None].to(device)
-            found = network.read_points(known, distances, take_points(points, rows, device), nearest)
-            values.append(found[0].float().cpu().numpy())
-            context.report((rows[-1] + 1) / len(mesh.vertices), "Looking at the whole surface")
-    return np.concatenate(values)
+    return _Surroundings(landmarks.nearest.astype(np.int64), distances, known)
 
 
-def describe_points(mesh: TriangleMesh, lifted: Lifted) -> tuple[Float32, Float32, Float32, Float32]:
+@torch.inference_mode()
+def _read(network: SurfaceContext, points: Points, placements: Sequence[_Surroundings], rows: slice) -> Float32:
+    """(R, D) what the network says of these vertices, by all placements of its landmarks."""
+    device = next(network.parameters()).device
+    total = np.zeros((len(points[0][rows]), network.config.dim), np.float32)
+    with fast_numbers(device):
+        own = take_points(points, rows, device)
+        for around in placements:
+            nearest = torch.from_numpy(around.nearest[rows])[None].to(device)
+            total += network.read_points(around.known, around.distances, own, nearest)[0].float().cpu().numpy()
+    return unit_rows(total)
+
+
+def describe_points(mesh: TriangleMesh, lifted: Lifted) -> Points:
     """What the network is told of every vertex: features, confidence, centred positions of extent 2, normals."""
     used = mesh.vertices[mesh.faces.reshape(-1)]
     low, high = used.min(axis=0), used.max(axis=0)
@@ -72,8 +101,6 @@ def describe_points(mesh: TriangleMesh, lifted: Lifted) -> tuple[Float32, Float3
     return lifted.values, lifted.confidence, (mesh.vertices - (low + high) / 2) / half, mesh.vertex_normals
 
 
-def take_points(
-    points: tuple[Float32, Float32, Float32, Float32], rows: np.ndarray, device: torch.device
-) -> SurfacePoints:
+def take_points(points: Points, rows: np.ndarray | slice, device: torch.device) -> SurfacePoints:
     """Some of `describe_points`' vertices as a batch of one."""
     return SurfacePoints(*(torch.from_numpy(part[rows].astype(np.float32))[None].to(device) for part in points))

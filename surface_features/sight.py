@@ -64,7 +64,7 @@ class Observer:
             return self._undress(sight)
         if self.looks.shows_details(number):
             return sight
-        around, zoom = self.looks.cameras[0], self.looks.close_up_zoom
+        around, zoom = self.looks.going_closer, self.looks.close_up_zoom
         for beneath in self.layers:
             unseen = _unseen(sight)
             hidden = beneath.left & (unseen > HIDDEN)

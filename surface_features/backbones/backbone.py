@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +14,7 @@ import torch
 
 from ..errors import BackboneError, EngineError
 from ..mesh import Float32
+from ..parallel import each_on_one_core, parts
 from ..views.render import ViewBuffers
 from .checkpoint import Checkpoint, fingerprint, read_checkpoint
 from .dense import DenseHead, DenseModel
@@ -71,17 +72,19 @@ class Backbone:
         """
         cells: list[Float32] = []
         done, batch = 0, self._batch_size()
-        order = self._model.by_tokens(torch.from_numpy(pictures)).numpy()
+        order = self._model.by_tokens(torch.from_numpy(pictures)).numpy()[::-1]  # what takes longest first
         while done < len(pictures):
+            left = order[done:]
+            batches = [left[rows] for rows in parts(len(left), batch)]
             try:
-                cells.append(self._forward(pictures[order[done : done + batch]]))
+                for found in self._each(lambda rows: self._forward(pictures[rows]), batches):
+                    cells.append(found)
+                    done += len(found)
+                    report(done / len(pictures))
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
                 if not _is_out_of_memory(error):
                     raise
                 batch = self._shrink(min(batch, len(pictures) - done), warn)
-                continue
-            done += len(cells[-1])
-            report(done / len(pictures))
         return np.concatenate(cells)[order.argsort()]
 
     @torch.inference_mode()
@@ -95,10 +98,14 @@ class Backbone:
     def _tokens(self) -> int:
         return (self.checkpoint.image_size // self.checkpoint.patch_size) ** 2
 
+    def _each(self, work: Callable[[np.ndarray], Float32], batches: Sequence[np.ndarray]) -> Iterator[Float32]:
+        """`work` of every batch: one after the other, or on a CPU one on every core."""
+        return each_on_one_core(work, batches) if self.device.type == "cpu" else map(work, batches)
+
     def _batch_size(self) -> int:
         free = torch.cuda.mem_get_info(self.device)[0] if self.device.type == "cuda" else 2 << 30
-        # A CPU gains nothing from more, and the user sees the progress move.
-        most = 8 if self.device.type == "cpu" else 64
+        # A core gains nothing from more, and the user sees the progress move.
+        most = 4 if self.device.type == "cpu" else 64
         return int(np.clip(free // 4 // (self._tokens * BYTES_PER_TOKEN), 1, most))
 
     def _shrink(self, batch: int, warn: Callable[[str], None]) -> int:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..mesh import Float32, Int32, TriangleMesh
+from ..parallel import parts
 from .components import vertex_components
-from .gradients import vertex_gradients
+from .gradients import vertex_gradient_operators
 
 CHUNK = 50_000  # vertices that are brought fields at once
 
@@ -28,14 +29,16 @@ class CoarseMesh:
 
     def at(self, fields: Float32, vertices: NDArray[np.integer]) -> Float32:
         """(K, C) fields over the coarse vertices → (K, N) at these fine vertices, carried on along their gradients."""
-        slopes = vertex_gradients(self.mesh, fields.T).astype(np.float32)
-        found = np.empty((len(fields), len(vertices)), np.float32)
-        for start in range(0, len(vertices), CHUNK):
-            some = vertices[start : start + CHUNK]
-            own = self.of_vertex[some]
-            found[:, start : start + CHUNK] = fields[:, own]
-            found[:, start : start + CHUNK] += np.einsum("nkc,nc->kn", slopes[own], self.offset[some])
-        return found
+        from scipy.sparse import csr_array, diags_array
+
+        slopes = [csr_array(slope, dtype=np.float32) for slope in vertex_gradient_operators(self.mesh)]
+        columns = np.ascontiguousarray(fields.T, np.float32)
+        found = np.empty((len(vertices), len(fields)), np.float32)
+        for rows in parts(len(vertices), CHUNK):
+            own, offset = self.of_vertex[vertices[rows]], self.offset[vertices[rows]]
+            carried = (diags_array(along) @ slope[own] for along, slope in zip(offset.T, slopes, strict=True))
+            found[rows] = columns[own] + sum(carried) @ columns
+        return found.T
 
     def bring(self, numbers: Int32) -> Int32:
         """(V,) numbers of the fine vertices → (C,), of each coarse vertex one of those that went into it."""

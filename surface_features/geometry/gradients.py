@@ -33,8 +33,8 @@ def gradient_operator(mesh: TriangleMesh) -> tuple[Any, Float64]:
     return csr_matrix((gradients.ravel(), (row.ravel(), column.ravel())), shape=shape), np.where(sound, double / 2, 0.0)
 
 
-def vertex_gradients(mesh: TriangleMesh, values: NDArray) -> Float64:
-    """(V, C, 3) gradients of values (V, C), averaged over the faces around each vertex by their area."""
+def vertex_gradient_operators(mesh: TriangleMesh) -> list[Any]:
+    """Sparse (V, V), one an axis: gradients of values at vertices, the mean over the faces around by their area."""
     from scipy.sparse import csr_matrix, diags
 
     operator, area = gradient_operator(mesh)
@@ -42,5 +42,10 @@ def vertex_gradients(mesh: TriangleMesh, values: NDArray) -> Float64:
     shape = (len(mesh.vertices), len(mesh.faces))
     around = csr_matrix((area[faces], (mesh.faces.reshape(-1), faces)), shape=shape)
     mean = diags(1 / np.maximum(np.asarray(around.sum(axis=1)).ravel(), 1e-30)) @ around
+    return [mean @ operator[axis::3] for axis in range(3)]
+
+
+def vertex_gradients(mesh: TriangleMesh, values: NDArray) -> Float64:
+    """(V, C, 3) gradients of values (V, C) as `vertex_gradient_operators` average them."""
     columns = np.asarray(values, np.float64)
-    return np.stack([(mean @ operator[axis::3]) @ columns for axis in range(3)], axis=-1)
+    return np.stack([operator @ columns for operator in vertex_gradient_operators(mesh)], axis=-1)

@@ -30,6 +30,10 @@ class Cameras:
     def __len__(self) -> int:
         return len(self.rotations)
 
+    def every(self, step: int) -> Cameras:
+        """The first of every `step` cameras."""
+        return Cameras(self.rotations[::step], self.centres[::step], self.half_sizes[::step])
+
     def project(self, points: Float32, index: int) -> Float32:
         """(P, 3) points → (P, 3) float32: x, y in −1…1 inside the picture (y up), z towards the camera."""
         local = (points - self.centres[index]) @ self.rotations[index].T
@@ -74,9 +78,10 @@ def place_cameras(vertices: Float32, count: int, margin: float = 1.05) -> Camera
     rotations = look_from(fibonacci_directions(count))
     centre = (vertices.min(axis=0) + vertices.max(axis=0)) / 2
     centres, half_sizes = [], []
+    from_centre = np.ascontiguousarray((vertices - centre).T)
     for rotation in rotations:
-        local = (vertices - centre) @ rotation.T
-        low, high = local.min(axis=0), local.max(axis=0)
+        local = rotation @ from_centre
+        low, high = local.min(axis=1), local.max(axis=1)
         centres.append(centre + ((low + high) / 2) @ rotation)
         half_sizes.append(max(high[0] - low[0], high[1] - low[1]) / 2)
     half_size = max(max(half_sizes) * margin, np.finfo(np.float32).tiny)

@@ -10,6 +10,8 @@ from .cameras import Cameras, close_ups, place_cameras
 from .details import Spot, detail_views, find_spots
 from .render import Raycaster
 
+CLOSER = 12  # of the cameras around the whole, or up to twice as many, go closer: more of them tell no more
+
 
 @dataclass(frozen=True, eq=False)
 class Looks:
@@ -21,6 +23,12 @@ class Looks:
     cameras: list[Cameras]
     spots: list[Spot]
     close_up_zoom: float
+
+    @property
+    def going_closer(self) -> Cameras:
+        """Those of the cameras around the whole whose pictures are taken again in quarters."""
+        around = self.cameras[0]
+        return around.every(max(len(around) // CLOSER, 1))
 
     @property
     def count(self) -> int:
@@ -41,11 +49,10 @@ def place_looks(
     whole. close_up_zoom, detail_zoom: see `backbones.checkpoint.Checkpoint`; 0 leaves a look out, and what is nearer.
     """
     vertices = raycaster.mesh.vertices
-    cameras = [place_cameras(vertices, views)]
-    spots: list[Spot] = []
+    looks = Looks([place_cameras(vertices, views)], [], close_up_zoom)
     if close_up_zoom:
-        cameras.append(close_ups(vertices, cameras[0], close_up_zoom))
+        looks.cameras.append(close_ups(vertices, looks.going_closer, close_up_zoom))
         if detail_zoom:
-            spots = find_spots(surface, detail_zoom)
-            cameras.append(detail_views(surface, spots, raycaster, cameras[0], detail_zoom))
-    return Looks(cameras, spots, close_up_zoom)
+            looks.spots.extend(find_spots(surface, detail_zoom))
+            looks.cameras.append(detail_views(surface, looks.spots, raycaster, looks.cameras[0], detail_zoom))
+    return looks

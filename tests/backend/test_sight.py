@@ -101,6 +101,15 @@ def test_the_shirt_under_a_coat_and_the_body_under_both_are_seen():
     assert shown[middle].max() == 0
 
 
+@pytest.mark.parametrize(("views", "closer"), [(1, 1), (6, 6), (16, 16), (24, 12), (50, 13)])
+def test_about_a_dozen_cameras_go_closer(views, closer):
+    looks = place_looks(Raycaster(NAKED), NAKED, views, 1.8, 6.0)
+    assert len(looks.cameras[0]) == views
+    assert len(looks.going_closer) == closer
+    assert len(looks.cameras[1]) <= 4 * closer
+    assert set(map(bytes, looks.cameras[1].rotations)) == set(map(bytes, looks.going_closer.rotations))
+
+
 def test_details_are_looked_at_as_they_are():
     mesh = join(NAKED, SHIRT)
     observer = observer_of(mesh, 2)
