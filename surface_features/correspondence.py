@@ -13,7 +13,7 @@ from .features import Features
 from .geometry.components import corners_around
 from .map_smoothing import smooth_map
 from .mesh import Float32, Int32, TriangleMesh
-from .parallel import parts
+from .parallel import each_on_one_core, one_core, parts
 from .progress import JobContext
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MAX_CANDIDATES = 25_000
 CHUNK = 2048
-REPORT_EVERY = 50  # landmarks
+TOGETHER = 25  # landmarks whose vertices a core matches before it reports
 EXACT = 1 - 1e-5  # cosine of a point found again on its own mesh: it stays
 LOST_LIKENESS = 0.1  # of the cosine: smoothing the map may cost so much
 CYCLE_TOLERANCE = 0.06  # of the source's extent: a round trip that ends this far away halves the confidence or worse
@@ -61,7 +61,8 @@ def match_surfaces(
         context.report(0.0, f"Matching {source.name} to {target.name}")
         here, there = survey(source, source_features.values), survey(target, target_features.values)
         context.report(0.1, f"Matching {source.name} to {target.name}")
-        onto_target, onto_source = allowed_matches(here, there)
+        with one_core():
+            onto_target, onto_source = allowed_matches(here, there)
         context.report(0.3, f"Matching {source.name} to {target.name}")
         everything, source_ids, target_ids = np.arange(len(source.vertices)), _candidates(source), _candidates(target)
         start, goal = _Side(source_features.values, here.of_vertex), _Side(target_features.values, there.of_vertex)
@@ -115,19 +116,22 @@ def _most_alike(
     order = np.argsort(start.landmark[rows], kind="stable")
     edges = np.searchsorted(start.landmark[rows][order], np.arange(len(allowed) + 1))
     values, goals = torch.from_numpy(start.values), torch.from_numpy(goal.values)
-    for number in range(len(allowed)):
-        own = order[edges[number] : edges[number + 1]]
-        if len(own) == 0:
-            continue
-        choice = columns[allowed[number][goal.landmark[columns]]]
-        if len(choice) == 0:  # all vertices there were thinned out
-            choice = columns
-        possible = goals[choice].T
-        for begin in range(0, len(own), CHUNK):
-            part = own[begin : begin + CHUNK]
-            found[part] = choice[(values[rows[part]] @ possible).argmax(dim=1).numpy()]
-        if number % REPORT_EVERY == 0:
-            context.report(edges[number + 1] / len(rows), "Matching surfaces")
+
+    def find(numbers: slice) -> int:
+        for number in range(len(allowed))[numbers]:
+            own = order[edges[number] : edges[number + 1]]
+            if len(own) == 0:
+                continue
+            choice = columns[allowed[number][goal.landmark[columns]]]
+            if len(choice) == 0:  # all vertices there were thinned out
+                choice = columns
+            possible = goals[choice].T
+            for part in parts(len(own), CHUNK):
+                found[own[part]] = choice[(values[rows[own[part]]] @ possible).argmax(dim=1).numpy()]
+        return int(edges[min(numbers.stop, len(allowed))])
+
+    for done in each_on_one_core(find, parts(len(allowed), TOGETHER)):
+        context.report(done / len(rows), "Matching surfaces")
     return found
 
 
@@ -164,10 +168,11 @@ def _refine_on_faces(
     around = corners_around(target.faces, len(target.vertices))
     goals = torch.from_numpy(target_values)
     sides = _squared_sides(target.faces, goals)
-    found = [
-        _refine_some(torch.from_numpy(values[rows]), target.faces, goals, sides, around, vertex[rows])
-        for rows in parts(len(vertex), CHUNK)
-    ]
+
+    def refine(rows: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return _refine_some(torch.from_numpy(values[rows]), target.faces, goals, sides, around, vertex[rows])
+
+    found = each_on_one_core(refine, parts(len(vertex), CHUNK))
     face, bary, gap = (np.concatenate(column) for column in zip(*found, strict=True))
     return face, bary, 1 - gap / 2
 

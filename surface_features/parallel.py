@@ -31,18 +31,32 @@ def each(work: Callable[[Item], Result], items: Sequence[Item], most: int = MOST
         yield from pool.map(work, items)
 
 
+@contextmanager
+def one_core(many: int | None = None) -> Iterator[None]:
+    """PyTorch computes in this thread alone here, for products so small that sharing them out takes longer.
+
+    Its threads wait for each other without resting: where another program has a core, a hundred times as long.
+    many: threads to go back to; what it has now when None.
+    """
+    import torch
+
+    many = many or torch.get_num_threads()
+    torch.set_num_threads(1)  # of this thread, and of those that first compute from now on: therefore set back
+    try:
+        yield
+    finally:
+        torch.set_num_threads(many)
+
+
 def each_on_one_core(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """As `each`, of work that PyTorch would spread over its threads: small products gain less than they share out."""
+    """As `each`, of work that PyTorch would spread over its threads; as many items at once as it has."""
     import torch
 
     many = torch.get_num_threads()
 
     def alone(item: Item) -> Result:
-        torch.set_num_threads(1)  # of this thread, and of those that first compute from now on: therefore set back
-        try:
+        with one_core(many):
             return work(item)
-        finally:
-            torch.set_num_threads(many)
 
     yield from each(alone, items, min(many, MOST))
 

@@ -21,12 +21,14 @@ from ..backbones.backbone import choose_device
 from ..backbones.checkpoint import find_checkpoint
 from ..errors import BackboneError
 from ..mesh import Float32
+from ..parallel import each_on_one_core, parts
 from .network import EmbeddingConfig, SurfaceAwareEmbedding
 from .training import EmbeddingScore
 
 FORMAT = 2
 OWN = "embedding"  # folder in a backbone's checkpoint
 CODE_SHARE = 0.15  # of the squared length of features with codes, that is: of their cosines
+CHUNK = 4096  # vertices that are encoded at once
 WEIGHTS, PROMISES = "embedding.safetensors", "embedding.json"
 
 
@@ -99,9 +101,13 @@ def embed(folder: Path, backbone_fingerprint: str, values: Float32, device: str)
         )
     place = choose_device(device)
     network = network.to(place)
-    with torch.inference_mode():
-        codes: Float32 = network.encode(torch.from_numpy(values).to(place)).float().cpu().numpy()
-    return codes
+
+    @torch.inference_mode()
+    def encode(rows: slice) -> Float32:
+        return network.encode(torch.from_numpy(values[rows]).to(place)).float().cpu().numpy()
+
+    on_each = each_on_one_core if place.type == "cpu" else map
+    return np.concatenate(list(on_each(encode, parts(len(values), CHUNK))))
 
 
 @lru_cache(maxsize=2)

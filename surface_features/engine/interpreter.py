@@ -30,6 +30,10 @@ FOREIGN_VARIABLES = (
     "PYTHONINSPECT",
     "__PYVENV_LAUNCHER__",
 )
+# OpenMP's threads, GNU's and LLVM's, would wait for each other without resting: where Blender has a core, for long.
+RESTING = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
+# No console, and behind Blender's own window; elsewhere the worker steps back by itself (`worker.YIELDING`).
+WINDOWS_FLAGS = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)
 
 
 @dataclass(frozen=True)
@@ -63,11 +67,12 @@ def start_python(
     if python.stem.lower().startswith("blender"):
         raise EngineError(f"“{python}” is Blender, not a Python; {SET_PYTHON}.")
     bootstrap = package_root / "surface_features" / "engine" / "bootstrap.py"
+    environment = RESTING | _clean_environment(os.environ if env is None else env)
     try:
         return subprocess.Popen(
             [str(python), str(bootstrap)],
-            env=_clean_environment(os.environ if env is None else env) | {OPTIONS_VARIABLE: json.dumps(options)},
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            env=environment | {OPTIONS_VARIABLE: json.dumps(options)},
+            creationflags=WINDOWS_FLAGS,
             **pipes,
         )
     except FileNotFoundError as error:

@@ -23,6 +23,7 @@ from .wire import decode_message, encode_message, failure_to_json, load_arrays, 
 HEARTBEAT_S = 1.0
 PROGRESS_INTERVAL_S = 0.05
 ORPHAN_GRACE_S = 3.0
+YIELDING = 10  # niceness: the window is drawn first, with all cores computing; on Windows see `start_python`
 EARLY_IMPORTS = ("torch", "scipy.sparse.linalg", "transformers")
 
 
@@ -30,6 +31,8 @@ def main(directory: str, idle_timeout_s: float) -> NoReturn:
     """Serve until the engine hangs up or nothing was asked for `idle_timeout_s`."""
     requests, replies = _take_over_stdio()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in Blender's terminal is for Blender
+    if hasattr(os, "nice"):
+        os.nice(YIELDING)
     _Worker(Path(directory), requests, replies).serve(idle_timeout_s)
 
 

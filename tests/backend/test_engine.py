@@ -56,6 +56,12 @@ def test_arrays_come_back_as_they_were_from_the_real_worker(monkeypatch):
     assert 20 < result.info["peak_memory_mb"] < 4000
 
 
+@pytest.mark.skipif(not hasattr(os, "getpriority"), reason="Windows sets the priority where the worker is started")
+def test_the_worker_lets_the_window_go_first(engine):
+    worker = engine.submit(nap(0.0)).result(WAIT_S).info["pid"]
+    assert os.getpriority(os.PRIO_PROCESS, worker) > os.getpriority(os.PRIO_PROCESS, 0)
+
+
 def test_the_same_worker_serves_one_job_after_the_other(engine):
     first = engine.submit(nap(0.1)).result(WAIT_S)
     start = time.perf_counter()
