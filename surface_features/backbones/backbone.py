@@ -104,9 +104,10 @@ class Backbone:
 
     def _batch_size(self) -> int:
         free = torch.cuda.mem_get_info(self.device)[0] if self.device.type == "cuda" else 2 << 30
+        at_once = torch.get_num_threads() if self.device.type == "cpu" else 1
         # A core gains nothing from more, and the user sees the progress move.
         most = 4 if self.device.type == "cpu" else 64
-        return int(np.clip(free // 4 // (self._tokens * BYTES_PER_TOKEN), 1, most))
+        return int(np.clip(free // 4 // at_once // (self._tokens * BYTES_PER_TOKEN), 1, most))
 
     def _shrink(self, batch: int, warn: Callable[[str], None]) -> int:
         if self.device.type == "cuda":
