@@ -58,7 +58,19 @@ def each_on_one_core(work: Callable[[Item], Result], items: Sequence[Item]) -> I
         with one_core(many):
             return work(item)
 
-    yield from each(alone, items, min(many, MOST))
+    yield from each(alone, items, torch_at_once())
+
+
+def torch_at_once() -> int:
+    """How many items `each_on_one_core` computes at once, if there are so many."""
+    import torch
+
+    return min(cores(), torch.get_num_threads(), MOST)
+
+
+def each_on(device: str, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """`work` of every item: on a CPU one on every core, on another device, which each of them fills, one by one."""
+    return each_on_one_core(work, items) if device == "cpu" else map(work, items)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from .geometry.landmarks import place_landmarks
 from .geometry.vectors import unit_rows
 from .lifting import Lifted
 from .mesh import Float32, TriangleMesh
-from .parallel import each_on_one_core, parts
+from .parallel import each_on, parts
 from .progress import JobContext
 
 CHUNK = 1024  # vertices that look at the landmarks at once
@@ -37,18 +37,16 @@ def refine(
     mesh: a proxy, Z up. details: its vertices that are looked at most closely (`views.details`).
     """
     points = describe_points(mesh, lifted)
-    device = next(network.parameters()).device
-    on_each = each_on_one_core if device.type == "cpu" else map
     _ = mesh.vertex_areas, mesh.edges  # computed once, before several threads ask
 
     def look(placement: int) -> _Surroundings:
         return _look_around(network, mesh, points, details, placement)
 
-    known = list(on_each(look, range(PLACEMENTS)))
+    known = list(each_on(network.device.type, look, range(PLACEMENTS)))
     context.report(0.3, "Looking at the whole surface")
     chunks = parts(len(mesh.vertices), CHUNK)
     values = []
-    for found in on_each(lambda rows: _read(network, points, known, rows), chunks):
+    for found in each_on(network.device.type, lambda rows: _read(network, points, known, rows), chunks):
         values.append(found)
         context.report(0.3 + 0.7 * len(values) / len(chunks), "Looking at the whole surface")
     return Lifted(np.concatenate(values), lifted.confidence)
@@ -71,8 +69,7 @@ def _look_around(
     details: NDArray[np.int64] | None,
     placement: int,
 ) -> _Surroundings:
-    device = next(network.parameters()).device
-    config = network.config
+    device, config = network.device, network.config
     landmarks = place_landmarks(mesh, config.landmarks, placement, details=details, more=config.detail_landmarks)
     distances = torch.from_numpy(landmarks.distances)[None].to(device)
     with fast_numbers(device):
@@ -83,7 +80,7 @@ def _look_around(
 @torch.inference_mode()
 def _read(network: SurfaceContext, points: Points, placements: Sequence[_Surroundings], rows: slice) -> Float32:
     """(R, D) what the network says of these vertices, by all placements of its landmarks."""
-    device = next(network.parameters()).device
+    device = network.device
     total = np.zeros((len(points[0][rows]), network.config.dim), np.float32)
     with fast_numbers(device):
         own = take_points(points, rows, device)

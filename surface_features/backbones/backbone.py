@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +14,7 @@ import torch
 
 from ..errors import BackboneError, EngineError
 from ..mesh import Float32
-from ..parallel import each_on_one_core, parts
+from ..parallel import each_on, parts, torch_at_once
 from ..views.render import ViewBuffers
 from .checkpoint import Checkpoint, fingerprint, read_checkpoint
 from .dense import DenseHead, DenseModel
@@ -77,7 +77,7 @@ class Backbone:
             left = order[done:]
             batches = [left[rows] for rows in parts(len(left), batch)]
             try:
-                for found in self._each(lambda rows: self._forward(pictures[rows]), batches):
+                for found in each_on(self.device.type, lambda rows: self._forward(pictures[rows]), batches):
                     cells.append(found)
                     done += len(found)
                     report(done / len(pictures))
@@ -98,13 +98,9 @@ class Backbone:
     def _tokens(self) -> int:
         return (self.checkpoint.image_size // self.checkpoint.patch_size) ** 2
 
-    def _each(self, work: Callable[[np.ndarray], Float32], batches: Sequence[np.ndarray]) -> Iterator[Float32]:
-        """`work` of every batch: one after the other, or on a CPU one on every core."""
-        return each_on_one_core(work, batches) if self.device.type == "cpu" else map(work, batches)
-
     def _batch_size(self) -> int:
         free = torch.cuda.mem_get_info(self.device)[0] if self.device.type == "cuda" else 2 << 30
-        at_once = torch.get_num_threads() if self.device.type == "cpu" else 1
+        at_once = torch_at_once() if self.device.type == "cpu" else 1
         # A core gains nothing from more, and the user sees the progress move.
         most = 4 if self.device.type == "cpu" else 64
         return int(np.clip(free // 4 // at_once // (self._tokens * BYTES_PER_TOKEN), 1, most))

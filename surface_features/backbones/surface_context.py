@@ -66,6 +66,11 @@ class SurfaceContext(nn.Module):
         nn.init.zeros_(self.correct.weight)
         nn.init.zeros_(self.correct.bias)
 
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return self.embed.weight.device
+
     def look_around(self, landmarks: SurfacePoints, distances: torch.Tensor) -> torch.Tensor:
         """(B, L, width) what each landmark knows of the whole surface.
 

@@ -21,7 +21,7 @@ from ..backbones.backbone import choose_device
 from ..backbones.checkpoint import find_checkpoint
 from ..errors import BackboneError
 from ..mesh import Float32
-from ..parallel import each_on_one_core, parts
+from ..parallel import each_on, parts
 from .network import EmbeddingConfig, SurfaceAwareEmbedding
 from .training import EmbeddingScore
 
@@ -106,8 +106,7 @@ def embed(folder: Path, backbone_fingerprint: str, values: Float32, device: str)
     def encode(rows: slice) -> Float32:
         return network.encode(torch.from_numpy(values[rows]).to(place)).float().cpu().numpy()
 
-    on_each = each_on_one_core if place.type == "cpu" else map
-    return np.concatenate(list(on_each(encode, parts(len(values), CHUNK))))
+    return np.concatenate(list(each_on(place.type, encode, parts(len(values), CHUNK))))
 
 
 @lru_cache(maxsize=2)
