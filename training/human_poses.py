@@ -17,6 +17,9 @@ from .proportions import Proportions, part_of_bone
 
 CROSSING = 0.03  # of the height: how far beyond the middle a crossed hand or foot lies
 PIERCING = 0.06  # of the height: how near to the spine's middle line a forearm runs that pierces the torso
+BOTH_PIERCE = 0.4  # of the pierced
+OFF_MIRROR = np.radians(12)  # by how much the other arm of these is held otherwise, standard deviation
+ACROSS = np.diag([-1.0, 1.0, 1.0])
 POSE_TRIES = 40
 PlaceOf = Callable[[str], np.ndarray]
 
@@ -93,17 +96,32 @@ def sample_crossed_pose(model: HumanModel, person: Person, rng: np.random.Genera
 
 
 def sample_piercing_pose(model: HumanModel, person: Person, rng: np.random.Generator) -> np.ndarray:
-    """As `sample_pose`, but a forearm runs through the torso, to the other side of the body."""
+    """As `sample_pose`, but a forearm runs through the torso, to the other side of the body; of some both do."""
+    through = ""
 
     def pierces(place: PlaceOf, height: float) -> bool:
+        nonlocal through
         spine = _along(place("pelvis"), place("spine_03"))
         for side, sign in (("l", 1.0), ("r", -1.0)):
             forearm = _along(place(f"lowerarm_{side}"), place(f"hand_{side}"))
             if sign * place(f"hand_{side}")[0] < 0 and cdist(forearm, spine).min() < PIERCING * height:
+                through = side
                 return True
         return False
 
-    return _pose_that(pierces, model, person, rng)
+    rotations = _pose_that(pierces, model, person, rng)
+    if through and rng.uniform() < BOTH_PIERCE:
+        _mirror_arm(model, rotations, through, rng)
+    return rotations
+
+
+def _mirror_arm(model: HumanModel, rotations: np.ndarray, side: str, rng: np.random.Generator) -> None:
+    """Hold the other arm as the one on `side` is held, but for some degrees, in place."""
+    for bone in ("clavicle", "upperarm", "lowerarm", "hand"):
+        own = rotations[model.bone_index[f"{bone}_{side}"]]
+        mirrored = ACROSS @ own @ ACROSS
+        turned = Rotation.from_rotvec(rng.normal(scale=OFF_MIRROR, size=3)).as_matrix()
+        rotations[model.bone_index[f"{bone}_{'r' if side == 'l' else 'l'}"]] = turned @ mirrored
 
 
 def _pose_that(

@@ -23,6 +23,7 @@ from torch import nn
 from transformers import ViTConfig, ViTModel
 
 from surface_features.backbones.dense import DenseHead, DenseModel
+from surface_features.backbones.precision import fast_numbers
 
 from .families import PARTS, load_families
 from .learner import EVERY_S, Learner, train
@@ -194,7 +195,7 @@ class Trainer(Learner[Pictures]):
     def _cells(self, images: torch.Tensor) -> torch.Tensor:
         """(N, G, G, D) of pictures (N, S, S, 4) uint8."""
         pixels = to_pixels(images.to(self.device))
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+        with fast_numbers(self.device):
             return self.model.in_groups(pixels, GROUPS).permute(0, 2, 3, 1)
 
     def _some(self, cells: torch.Tensor, label: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from surface_features.backbones.precision import fast_numbers
 from surface_features.backbones.surface_context import SurfaceContext, SurfacePoints
 
 from .averaging import read_network
@@ -145,7 +146,7 @@ def correct(network: SurfaceContext, examples: Sequence[Example]) -> tuple[torch
         return SurfacePoints(*(torch.stack(column) for column in columns))
 
     landmarks, points, distances = described("landmarks"), described("points"), batch("distances")
-    with torch.autocast(distances.device.type, dtype=torch.bfloat16):
+    with fast_numbers(distances.device):
         context = network.look_around(landmarks, distances)
         found = network.read_points(context, distances, points, batch("nearest"))
     return found.float(), points
