@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from .errors import BadInputError, EngineError, SurfaceFeaturesError
+from .parallel import RESTING
 from .progress import JobContext
 from .settings import FeatureSettings
 
@@ -262,4 +264,5 @@ def _write(path: Path, write: Callable[[], None]) -> None:
 
 
 if __name__ == "__main__":
+    os.environ.update(RESTING | os.environ)  # before NumPy and PyTorch are loaded
     sys.exit(main())

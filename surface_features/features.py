@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -96,7 +97,7 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext,
     from .lifting import LiftedLooks
     from .parallel import ahead
     from .preflight import preflight
-    from .refinement import refine
+    from .refinement import PLACEMENTS, place, refine
     from .sight import Format, Observer
     from .upright import to_z_up
     from .views.details import spot_vertices
@@ -125,8 +126,13 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext,
     form = Format(zooms.image_size, zooms.grid, zooms.cell_shift, zooms.layers)
     observer = Observer(raycaster, surface, looks, form, coarse)
     lifted = LiftedLooks(surface)
+    network = None if as_seen else backbone.surface_context
+    details = spot_vertices(looks.spots)
     done, silent = 0, JobContext(is_cancelled=context.is_cancelled)
-    with ahead(lambda number: observer.look(number, silent), range(len(looks.cameras))) as sights:
+    with ahead() as meanwhile:
+        sights = meanwhile.each(lambda number: observer.look(number, silent), range(len(looks.cameras)))
+        if network is not None:
+            placed = meanwhile.each(partial(place, network, surface, details), range(PLACEMENTS))
         for number, cameras in enumerate(looks.cameras):
             span = context.span(0.05 + 0.85 * done / looks.count, 0.05 + 0.85 * (done + len(cameras)) / looks.count)
             with context.stage("render"):
@@ -137,11 +143,10 @@ def _compute(mesh: TriangleMesh, settings: FeatureSettings, context: JobContext,
             with context.stage("lift"):
                 lifted.add(sight.reading, cells, sight.beneath, details=looks.shows_details(number))
             done += len(cameras)
-    known = lifted.side_by_side(beneath=zooms.layers > 0 and not as_seen)
-    if backbone.surface_context is not None and not as_seen:
-        with context.stage("refine"):
-            span = context.span(0.9, 1.0)
-            known = refine(backbone.surface_context, surface, known, span, spot_vertices(looks.spots))
+        known = lifted.side_by_side(beneath=zooms.layers > 0 and not as_seen)
+        if network is not None:
+            with context.stage("refine"):
+                known = refine(network, surface, known, context.span(0.9, 1.0), placed)
     values = known.values
     embedding = find_embedding(settings.embedding, settings.backbone)
     if embedding is not None:

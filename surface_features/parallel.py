@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
+# What a process is started with. OpenMP's threads, GNU's and LLVM's, would wait for each other without resting: where
+# another program has a core, for long. OpenBLAS's would for 30 ms after each of NumPy's products, which are small here,
+# and keep PyTorch's from the cores.
+RESTING = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0", "OPENBLAS_NUM_THREADS": "1"}
 MOST = 8  # threads: what is left inside the lock would only wait for itself
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -73,16 +77,24 @@ def each_on(device: str, work: Callable[[Item], Result], items: Sequence[Item]) 
     return each_on_one_core(work, items) if device == "cpu" else map(work, items)
 
 
-@contextmanager
-def ahead(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Iterator[Result]]:
-    """`work` of every item, in this order, one after the other, while the caller is busy with those before.
+class Ahead:
+    """Work for one thread, in the order it is given, while the caller is busy with what came before. See `ahead`."""
 
-    An error comes where its item's result would. Leaving the context drops what has not begun.
-    """
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool = pool
+
+    def each(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """`work` of every item, begun as soon as the thread is free. An error comes where its item's result would."""
+        futures = [self._pool.submit(work, item) for item in items]
+        return (future.result() for future in futures)
+
+
+@contextmanager
+def ahead() -> Iterator[Ahead]:
+    """Leaving the context drops what has not begun."""
     with ThreadPoolExecutor(1) as pool:
-        futures = [pool.submit(work, item) for item in items]
         try:
-            yield (future.result() for future in futures)
+            yield Ahead(pool)
         finally:
             pool.shutdown(cancel_futures=True)
 

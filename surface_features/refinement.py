@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .backbones.precision import fast_numbers
 from .backbones.surface_context import SurfaceContext, SurfacePoints
-from .geometry.landmarks import place_landmarks
+from .geometry.landmarks import Landmarks, place_landmarks
 from .geometry.vectors import unit_rows
 from .lifting import Lifted
 from .mesh import Float32, TriangleMesh
@@ -25,24 +25,35 @@ PLACEMENTS = 2  # of the landmarks: what depends on where they happen to lie ave
 Points: TypeAlias = tuple[Float32, Float32, Float32, Float32]  # see `describe_points`
 
 
+def place(network: SurfaceContext, mesh: TriangleMesh, details: NDArray[np.int64] | None, placement: int) -> Landmarks:
+    """One of the `PLACEMENTS`: the network's landmarks on a mesh, for which no feature has to be known.
+
+    mesh: a proxy, Z up. details: its vertices that are looked at most closely (`views.details`).
+    placement: its number.
+    """
+    config = network.config
+    return place_landmarks(mesh, config.landmarks, placement, details=details, more=config.detail_landmarks)
+
+
 def refine(
     network: SurfaceContext,
     mesh: TriangleMesh,
     lifted: Lifted,
     context: JobContext,
-    details: NDArray[np.int64] | None = None,
+    placed: Iterable[Landmarks] | None = None,
 ) -> Lifted:
     """The same features, with limbs and sides settled over the whole surface.
 
-    mesh: a proxy, Z up. details: its vertices that are looked at most closely (`views.details`).
+    mesh: a proxy, Z up. placed: its landmarks, see `place`; without details where not given.
     """
     points = describe_points(mesh, lifted)
-    _ = mesh.vertex_areas, mesh.edges  # computed once, before several threads ask
+    if placed is None:
+        placed = [place(network, mesh, None, placement) for placement in range(PLACEMENTS)]
 
-    def look(placement: int) -> _Surroundings:
-        return _look_around(network, mesh, points, details, placement)
+    def look(landmarks: Landmarks) -> _Surroundings:
+        return _look_around(network, points, landmarks)
 
-    known = list(each_on(network.device.type, look, range(PLACEMENTS)))
+    known = list(each_on(network.device.type, look, list(placed)))
     context.report(0.3, "Looking at the whole surface")
     chunks = parts(len(mesh.vertices), CHUNK)
     values = []
@@ -62,15 +73,8 @@ class _Surroundings:
 
 
 @torch.inference_mode()
-def _look_around(
-    network: SurfaceContext,
-    mesh: TriangleMesh,
-    points: Points,
-    details: NDArray[np.int64] | None,
-    placement: int,
-) -> _Surroundings:
-    device, config = network.device, network.config
-    landmarks = place_landmarks(mesh, config.landmarks, placement, details=details, more=config.detail_landmarks)
+def _look_around(network: SurfaceContext, points: Points, landmarks: Landmarks) -> _Surroundings:
+    device = network.device
     distances = torch.from_numpy(landmarks.distances)[None].to(device)
     with fast_numbers(device):
         known = network.look_around(take_points(points, landmarks.vertices, device), distances)

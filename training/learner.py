@@ -40,13 +40,13 @@ class Learner(ABC, Generic[Batch]):
         decay: float,
         device: torch.device,
     ) -> None:
-        """learnt: what is trained, by its name in the checkpoint. matrices: what of it Muon trains."""
+        """learnt: what is trained, by its name in the checkpoint. matrices: see `Optimisers`."""
         self.device = device
         self._learnt = learnt
         self.parameters: list[nn.Parameter] = []
         for each in learnt.values():
             self.parameters += [each] if isinstance(each, nn.Parameter) else each.parameters()
-        self.optimisers = Optimisers(matrices, self.parameters, decay)
+        self.optimisers = Optimisers(matrices, self.parameters, decay, device)
         self.seconds, self.steps = 0.0, 0
 
     @abstractmethod

@@ -89,7 +89,7 @@ class SurfaceContext(nn.Module):
         nearest: (B, N) int64, every point's landmark.
         """
         distances = distances.to(product_dtype(distances))  # before there are so many of them
-        rows = torch.gather(distances, 1, nearest[..., None].expand(-1, -1, distances.shape[2]))
+        rows = torch.stack([own[landmark] for own, landmark in zip(distances, nearest, strict=True)])
         found = self.read(self._tokens(points), context, _bias(rows))
         seen = self.average(points.features)
         return nn.functional.normalize(seen + self.correct(self.norm(found)).float(), dim=-1)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import EngineError
+from ..parallel import RESTING
 from .wire import decode_message
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
@@ -30,8 +31,6 @@ FOREIGN_VARIABLES = (
     "PYTHONINSPECT",
     "__PYVENV_LAUNCHER__",
 )
-# OpenMP's threads, GNU's and LLVM's, would wait for each other without resting: where Blender has a core, for long.
-RESTING = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
 # No console, and behind Blender's own window; elsewhere the worker steps back by itself (`worker.YIELDING`).
 WINDOWS_FLAGS = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)
 

@@ -55,7 +55,8 @@ def test_each_item_computes_on_one_core_and_the_threads_are_set_back(many, monke
 
 def test_results_are_made_ahead_one_after_the_other():
     made = []
-    with parallel.ahead(lambda item: made.append(item) or item, range(3)) as results:
+    with parallel.ahead() as meanwhile:
+        results = meanwhile.each(lambda item: made.append(item) or item, range(3))
         assert next(results) == 0
         deadline = time.monotonic() + 5
         while made != [0, 1, 2] and time.monotonic() < deadline:
@@ -75,7 +76,8 @@ def test_an_error_ahead_comes_in_its_turn_and_what_has_not_begun_is_dropped():
         return item
 
     def ask():
-        with parallel.ahead(work, range(100)) as results:
+        with parallel.ahead() as meanwhile:
+            results = meanwhile.each(work, range(100))
             assert next(results) == 0
             next(results)
 

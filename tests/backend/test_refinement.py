@@ -16,7 +16,7 @@ from surface_features.features import compute_features
 from surface_features.lifting import Lifted
 from surface_features.mesh import TriangleMesh
 from surface_features.progress import JobContext
-from surface_features.refinement import describe_points, refine
+from surface_features.refinement import PLACEMENTS, describe_points, place, refine
 from surface_features.settings import FeatureSettings
 
 from .shapes import icosphere, moved
@@ -99,7 +99,8 @@ def test_details_are_looked_at_by_landmarks_of_their_own():
     finer = SurfaceContext(config).eval()
     finer.load_state_dict(network.state_dict())
     top = np.flatnonzero(sphere.vertices[:, 2] > 0.7)
-    without, given = (refine(finer, sphere, lifted, JobContext(), details).values for details in (None, top))
+    placed = [place(finer, sphere, top, placement) for placement in range(PLACEMENTS)]
+    without, given = (refine(finer, sphere, lifted, JobContext(), marks).values for marks in (None, placed))
     assert np.array_equal(without, refine(network, sphere, lifted, JobContext()).values)
     assert np.abs(given[top] - without[top]).max() > 1e-3
 
