@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from training import optimisers
 from training.learner import Learner, train
 
 
@@ -67,3 +68,19 @@ def test_nothing_is_drawn_while_the_loop_looks(tmp_path):
     train(Line(), slowly, look, tmp_path / "line.pt", budget_s=0.2, seed=0, every_s=0.02)
     assert len(met) > 2
     assert not any(met)
+
+
+def test_a_run_goes_on_on_a_machine_where_other_optimisers_step(tmp_path, monkeypatch):
+    checkpoint = tmp_path / "line.pt"
+    for native in (True, False, True):
+        monkeypatch.setattr(optimisers, "has_fast_bfloat16", lambda device, native=native: native)
+        learner = Line()
+        if checkpoint.exists():
+            learner.load(checkpoint)
+        steps = learner.steps
+        for _ in range(3):
+            learner.step(draw(np.random.default_rng(0)), progress=0.0)
+        learner.save(checkpoint)
+        assert learner.steps == steps + 3
+        assert len(learner.optimisers.state()) == 1 + native
+        assert learner.line.weight.item() != 0
