@@ -19,9 +19,13 @@ ROOT = Path(__file__).resolve().parents[2]
 MODULE = "bl_ext.user_default.surface_features"
 FEW_VIEWS = 8  # the tests are about Blender's side; quality is measured elsewhere
 
-# Blender reads this once, when it is imported; test modules import it while they are collected.
+# Blender reads this once, when it is imported, and `bmesh` can only be imported after it.
 _user_folder = tempfile.TemporaryDirectory(prefix="surface_features-tests-")
 os.environ["BLENDER_USER_RESOURCES"] = _user_folder.name
+importlib.import_module("bpy")
+
+_rigify_was_enabled = False
+_EXIT_STATUS = pytest.StashKey[int]()
 
 
 @pytest.fixture(scope="session")
@@ -71,3 +75,33 @@ def preferences() -> Any:
     import bpy
 
     return bpy.context.preferences.addons[MODULE].preferences
+
+
+@pytest.fixture
+def rigify() -> Iterator[None]:
+    """Rigify enabled."""
+    import bpy
+
+    global _rigify_was_enabled
+    _rigify_was_enabled = True
+    bpy.ops.preferences.addon_enable(module="rigify")
+    yield
+    bpy.ops.preferences.addon_disable(module="rigify")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """As a module, Blender 4.2 crashes at the end of any program that has once enabled Rigify, and 4.5 hangs where it
+    has generated a rig. Neither takes an extension, so there is nothing to mend here: leave without that end.
+    """
+    import bpy
+
+    if _rigify_was_enabled and bpy.app.version < (5, 0, 0):
+        _user_folder.cleanup()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(config.stash[_EXIT_STATUS])
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    session.config.stash[_EXIT_STATUS] = int(exitstatus)

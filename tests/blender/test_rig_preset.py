@@ -79,48 +79,40 @@ def test_touching_meshes_are_one_character(settings) -> None:
     assert len([obj for obj in bpy.data.objects if obj.type == "ARMATURE"]) == 1
 
 
-def test_metarig_is_fitted_and_generates(settings) -> None:
-    bpy.ops.preferences.addon_enable(module="rigify")
-    try:
-        target = add_target()
-        settings.rig_from, settings.skeleton = "HUMAN", "METARIG"
-        select(target)
-        bpy.ops.surface_features.rig()
-        metarig = next(obj for obj in bpy.data.objects if obj.type == "ARMATURE")
-        head = dict(zip(stout().joints, stout().bones[:, 0], strict=True))
-        assert np.linalg.norm(np.array(metarig.data.bones["shin.L"].head_local) - head["calf.L"]) < 0.15
+def test_metarig_is_fitted_and_generates(settings, rigify) -> None:
+    target = add_target()
+    settings.rig_from, settings.skeleton = "HUMAN", "METARIG"
+    select(target)
+    bpy.ops.surface_features.rig()
+    metarig = next(obj for obj in bpy.data.objects if obj.type == "ARMATURE")
+    head = dict(zip(stout().joints, stout().bones[:, 0], strict=True))
+    assert np.linalg.norm(np.array(metarig.data.bones["shin.L"].head_local) - head["calf.L"]) < 0.15
+    select(metarig)
+    bpy.ops.pose.rigify_generate()
+    generated = next(obj for obj in bpy.data.objects if obj.type == "ARMATURE" and obj != metarig)
+    groups = {group.name for group in target.vertex_groups}
+    assert groups <= {bone.name for bone in generated.data.bones if bone.use_deform}
+
+
+def test_animals_get_the_metarig_of_their_kind(settings, rigify) -> None:
+    animals = {}
+    for place, shape in enumerate(load_template("quadruped").shapes):
+        if shape.name in ("wolf", "cat", "horse"):
+            aside = np.array([5 * place, 0, 0])
+            animals[shape.name] = add_mesh(shape.name, shape.mesh.vertices + aside, shape.mesh.faces)
+    settings.rig_from, settings.skeleton = "QUADRUPED", "METARIG"
+    select(*animals.values())
+    bpy.ops.surface_features.rig()
+    for name, paw in (("wolf", "front_toe.L"), ("cat", "f_toe.L"), ("horse", "f_hoof.L")):
+        metarig = bpy.data.objects[f"{name} Metarig"]
+        shape = next(shape for shape in load_template("quadruped").shapes if shape.name == name)
+        wanted = shape.ends[load_template("quadruped").bones.index("fingers.L"), 1]
+        found = np.array(metarig.data.bones[paw].tail_local) - np.array(animals[name].data.vertices[0].co)
+        np.testing.assert_allclose(found + shape.mesh.vertices[0], wanted, atol=0.1)  # of 2 m
         select(metarig)
-        bpy.ops.pose.rigify_generate()
-        generated = next(obj for obj in bpy.data.objects if obj.type == "ARMATURE" and obj != metarig)
-        groups = {group.name for group in target.vertex_groups}
-        assert groups <= {bone.name for bone in generated.data.bones if bone.use_deform}
-    finally:
-        bpy.ops.preferences.addon_disable(module="rigify")
-
-
-def test_animals_get_the_metarig_of_their_kind(settings) -> None:
-    bpy.ops.preferences.addon_enable(module="rigify")
-    try:
-        animals = {}
-        for place, shape in enumerate(load_template("quadruped").shapes):
-            if shape.name in ("wolf", "cat", "horse"):
-                aside = np.array([5 * place, 0, 0])
-                animals[shape.name] = add_mesh(shape.name, shape.mesh.vertices + aside, shape.mesh.faces)
-        settings.rig_from, settings.skeleton = "QUADRUPED", "METARIG"
-        select(*animals.values())
-        bpy.ops.surface_features.rig()
-        for name, paw in (("wolf", "front_toe.L"), ("cat", "f_toe.L"), ("horse", "f_hoof.L")):
-            metarig = bpy.data.objects[f"{name} Metarig"]
-            shape = next(shape for shape in load_template("quadruped").shapes if shape.name == name)
-            wanted = shape.ends[load_template("quadruped").bones.index("fingers.L"), 1]
-            found = np.array(metarig.data.bones[paw].tail_local) - np.array(animals[name].data.vertices[0].co)
-            np.testing.assert_allclose(found + shape.mesh.vertices[0], wanted, atol=0.1)  # of 2 m
-            select(metarig)
-            before = len(bpy.data.objects)
-            assert bpy.ops.pose.rigify_generate() == {"FINISHED"}
-            assert len(bpy.data.objects) > before
-    finally:
-        bpy.ops.preferences.addon_disable(module="rigify")
+        before = len(bpy.data.objects)
+        assert bpy.ops.pose.rigify_generate() == {"FINISHED"}
+        assert len(bpy.data.objects) > before
 
 
 def test_metarig_without_rigify_is_refused(settings) -> None:
