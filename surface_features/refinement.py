@@ -40,15 +40,13 @@ def refine(
     mesh: TriangleMesh,
     lifted: Lifted,
     context: JobContext,
-    placed: Iterable[Landmarks] | None = None,
+    placed: Iterable[Landmarks],
 ) -> Lifted:
     """The same features, with limbs and sides settled over the whole surface.
 
-    mesh: a proxy, Z up. placed: its landmarks, see `place`; without details where not given.
+    mesh: a proxy, Z up. placed: its landmarks, `PLACEMENTS` times by `place`.
     """
     points = describe_points(mesh, lifted)
-    if placed is None:
-        placed = [place(network, mesh, None, placement) for placement in range(PLACEMENTS)]
 
     def look(landmarks: Landmarks) -> _Surroundings:
         return _look_around(network, points, landmarks)

@@ -16,7 +16,7 @@ from surface_features.features import compute_features
 from surface_features.lifting import Lifted
 from surface_features.mesh import TriangleMesh
 from surface_features.progress import JobContext
-from surface_features.refinement import PLACEMENTS, describe_points, place, refine
+from surface_features.refinement import describe_points, place, refine
 from surface_features.settings import FeatureSettings
 
 from .shapes import icosphere, moved
@@ -37,10 +37,16 @@ def random_network(dim: int = 16, landmarks: int = 32) -> SurfaceContext:
     return network
 
 
+def look_over(network: SurfaceContext, mesh: TriangleMesh, lifted: Lifted, details=None) -> Lifted:
+    """`refine` with as many placements of landmarks as inference has."""
+    placed = [place(network, mesh, details, placement) for placement in range(refinement.PLACEMENTS)]
+    return refine(network, mesh, lifted, JobContext(), placed)
+
+
 def test_an_untrained_network_changes_nothing():
     sphere = icosphere(3)
     lifted = some_features(sphere)
-    refined = refine(SurfaceContext(SurfaceContextConfig(16, width=32, layers=2)), sphere, lifted, JobContext())
+    refined = look_over(SurfaceContext(SurfaceContextConfig(16, width=32, layers=2)), sphere, lifted)
     assert np.allclose(refined.values, lifted.values, atol=1e-3)
     assert np.array_equal(refined.confidence, lifted.confidence)
 
@@ -51,7 +57,7 @@ def test_a_surface_seen_from_two_distances_becomes_one_feature():
     looks[1].values[:] = looks[1].values[:, ::-1]
     both = Lifted(np.hstack([look.values for look in looks]) / np.float32(np.sqrt(2)), looks[0].confidence)
     network = SurfaceContext(SurfaceContextConfig(16, width=32, layers=2, levels=2))
-    refined = refine(network, sphere, both, JobContext())
+    refined = look_over(network, sphere, both)
     mean = looks[0].values + looks[1].values
     assert np.allclose(refined.values, mean / np.linalg.norm(mean, axis=1, keepdims=True), atol=1e-3)
 
@@ -59,9 +65,9 @@ def test_a_surface_seen_from_two_distances_becomes_one_feature():
 def test_vertices_in_parts_get_what_they_get_together(monkeypatch):
     sphere = icosphere(3)
     lifted, network = some_features(sphere), random_network()
-    together = refine(network, sphere, lifted, JobContext())
+    together = look_over(network, sphere, lifted)
     monkeypatch.setattr(refinement, "CHUNK", 100)
-    in_parts = refine(network, sphere, lifted, JobContext())
+    in_parts = look_over(network, sphere, lifted)
     assert np.allclose(in_parts.values, together.values, atol=2e-2)
     assert np.allclose(np.linalg.norm(together.values, axis=1), 1, atol=1e-3)
     assert (together.values * lifted.values).sum(axis=1).mean() < 0.99
@@ -81,7 +87,7 @@ def test_where_the_landmarks_happen_to_lie_averages_out(monkeypatch):
         monkeypatch.setattr(refinement, "PLACEMENTS", placements)
         found = []
         for at["first"] in (0, 10):
-            found.append(refine(network, sphere, lifted, JobContext()).values)
+            found.append(look_over(network, sphere, lifted).values)
         assert np.allclose(np.linalg.norm(found[0], axis=1), 1, atol=1e-5)
         apart[placements] = np.linalg.norm(found[0] - found[1], axis=1).mean()
     assert apart[4] < 0.7 * apart[1]
@@ -89,7 +95,7 @@ def test_where_the_landmarks_happen_to_lie_averages_out(monkeypatch):
 
 def test_a_mesh_smaller_than_the_landmarks_works():
     triangle = TriangleMesh(np.float32([[0, 0, 0], [1, 0, 0], [0, 1, 0]]), np.int32([[0, 1, 2]]))
-    refined = refine(random_network(), triangle, some_features(triangle), JobContext())
+    refined = look_over(random_network(), triangle, some_features(triangle))
     assert np.isfinite(refined.values).all()
 
 
@@ -99,9 +105,8 @@ def test_details_are_looked_at_by_landmarks_of_their_own():
     finer = SurfaceContext(config).eval()
     finer.load_state_dict(network.state_dict())
     top = np.flatnonzero(sphere.vertices[:, 2] > 0.7)
-    placed = [place(finer, sphere, top, placement) for placement in range(PLACEMENTS)]
-    without, given = (refine(finer, sphere, lifted, JobContext(), marks).values for marks in (None, placed))
-    assert np.array_equal(without, refine(network, sphere, lifted, JobContext()).values)
+    without, given = (look_over(finer, sphere, lifted, details).values for details in (None, top))
+    assert np.array_equal(without, look_over(network, sphere, lifted).values)
     assert np.abs(given[top] - without[top]).max() > 1e-3
 
 
