@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Parts, sides, fingers and legs of rigged characters: `python -m benchmarks.characters --rigs DIR --set men`.
+"""Parts, sides, fingers and limbs of rigged characters: `python -m benchmarks.characters --rigs DIR --set men`.
 
-Every character of a set is matched to the next one, which stands in another pose (`training.read_rigs` made the
-folder; the sets `figures` and `critters` are drawn, by `training.figures` and `training.critters`, and need none). A
-vertex counts as right where its match is moved by the same part of the skeleton, by its strongest bone. For an honest
-figure the set, or the species, is left out of training (`training.render_shards --men 0`, …).
+Every character of a set is matched to the next one, or to one of another set (`--onto beasts`: an arm belongs on a
+foreleg), which stands in another pose (`training.read_rigs` made the folder; the sets `figures` and `critters` are
+drawn, by `training.figures` and `training.critters`, and need none). A vertex counts as right where its match is moved
+by the same part of the skeleton, by its strongest bone. For an honest figure the set, or the species, is left out of
+training (`training.render_shards --men 0`, …).
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,13 +32,15 @@ from training.critters import draw_critter
 from training.figures import draw_figure
 from training.rigs import SETS, pose_rig, region_of_joint
 
+Names = Mapping[str, str]  # of joints, as `training.rigs.region_of_joint` takes them
 FIRST_SEED = 1_000_000
 DRAWN = 24  # of a set that is drawn
 REGIONS = {"figures": {joint.partition(".")[0]: joint.partition(".")[0] for joint in HUMANOID_JOINTS},
            "critters": CRITTERS}  # fmt: skip
 FINGERS = ("Index", "Middle", "Ring", "Pinky", "Thumb")
-LEGS = ("foreleg", "hindleg")
+LIMBS = ("fore_", "hind_")
 PARTS = {  # of a region's first name: the parts that all families share (`training.families`)
+    "neck head": "head",
     "pelvis": "hips", "spine_01": "hips", "spine_02": "chest", "spine_03": "chest", "clavicle": "chest",
     "upperarm": "fore_upper", "lowerarm": "fore_lower", "hand": "fore_end", "fingers": "fore_end", "thumb": "fore_end",
     "thigh": "hind_upper", "calf": "hind_lower", "foot": "hind_end", "ball": "hind_end", "ear": "head",
@@ -52,20 +57,20 @@ class Shares:
     """Shares 0…1, nan where there is nothing to tell apart.
 
     parts: vertices matched to the same part of the body: head, neck, chest, hips, tail, and the upper, lower and end
-    of every limb, sides counted. bones: likewise for the regions of single bones. wrong_side: limb vertices matched to
-    a limb of the other side. fingers: finger vertices matched to the same finger. legs: leg vertices matched to the
-    same leg.
+    of every limb, sides counted. bones: likewise for the regions of single bones, within a set. wrong_side: limb
+    vertices matched to a limb of the other side. fingers: finger vertices matched to the same finger, within a set.
+    limbs: limb vertices matched to the same limb.
     """
 
     parts: float
     bones: float
     wrong_side: float
     fingers: float
-    legs: float
+    limbs: float
 
 
-def measure(source: dict[str, Any], target: dict[str, Any], names: dict[str, str], seed: int, backbone: str) -> Shares:
-    """Of the target's vertices, matched to the source, whose rest pose they do not share."""
+def measure(source: dict[str, Any], target: dict[str, Any], names: Sequence[Names], seed: int, backbone: str) -> Shares:
+    """Of the target's vertices, matched to the source, whose rest pose they do not share. names: of both's joints."""
     rng = np.random.default_rng(seed)
     meshes = [
         TriangleMesh(source["vertices"], source["faces"], "source"),
@@ -75,25 +80,37 @@ def measure(source: dict[str, Any], target: dict[str, Any], names: dict[str, str
     start, goal = (compute_features(mesh, settings) for mesh in meshes)
     found = match_surfaces(meshes[1], goal, meshes[0], start)
     corner = meshes[0].faces[found.face, found.bary.argmax(axis=1)]
-    expected, got = _joints(target), _joints(source)[corner]
-    return compare(expected, got, names)
+    return compare(_joints(target), _joints(source), corner, names)
 
 
-def compare(expected: np.ndarray, got: np.ndarray, names: dict[str, str]) -> Shares:
-    """expected, got: (V,) names of the joints that move a vertex and its match most."""
-    bones, found = (np.array([region_of_joint(name, names) or "" for name in joints]) for joints in (expected, got))
+def compare(expected: np.ndarray, others: np.ndarray, corner: np.ndarray, names: Sequence[Names]) -> Shares:
+    """expected, others: (V,), (S,) names of the joints that move the target's vertices and the source's most.
+
+    corner: (V,) the source's vertices that the target's are matched to. names: of the source's joints and the target's.
+    Onto another set only what the source has as well is measured: a horse's tail belongs nowhere on a person.
+    """
+    got, (source_names, target_names) = others[corner], names
+    within = source_names == target_names
+    bones, regions = _regions(expected, target_names), _regions(others, source_names)
+    parts, source_parts = _parts(bones), _parts(regions)
+    found, found_parts = regions[corner], source_parts[corner]
     known = bones != ""
-    parts, found_parts = _parts(bones), _parts(found)
+    if not within:
+        known &= np.isin(parts, source_parts)
     own, other = _sides(parts), _sides(found_parts)
-    finger = np.array([name.startswith(FINGERS) for name in expected])
-    leg = np.array([bone.startswith(LEGS) for bone in bones])
+    finger, limb = within & np.array([name.startswith(FINGERS) for name in expected]), own != 0
     return Shares(
         parts=_share((parts == found_parts)[known]),
-        bones=_share((bones == found)[known]),
-        wrong_side=_share((other == -own)[own != 0]),
+        bones=_share((bones == found)[known]) if within else float("nan"),
+        wrong_side=_share((other == -own)[limb]),
         fingers=_share((np.array([_finger(n) for n in expected]) == np.array([_finger(n) for n in got]))[finger]),
-        legs=_share((np.array([_leg(p) for p in bones]) == np.array([_leg(p) for p in found]))[leg]),
+        limbs=_share((np.array([_limb(p) for p in parts]) == np.array([_limb(p) for p in found_parts]))[limb]),
     )
+
+
+def _regions(joints: np.ndarray, names: Names) -> np.ndarray:
+    """What the joints move, as the set's names tell; empty where that is no part."""
+    return np.array([region_of_joint(joint, names) or "" for joint in joints])
 
 
 def _parts(bones: np.ndarray) -> np.ndarray:
@@ -102,7 +119,7 @@ def _parts(bones: np.ndarray) -> np.ndarray:
 
 
 def _part(bone: str) -> str:
-    first = bone.split()[0] if bone else ""
+    first = bone if bone in PARTS else bone.partition(" ")[0]
     side = first[-2:] if first.endswith((".L", ".R")) else ""
     part = PARTS.get(first.removesuffix(side), first.removesuffix(side))
     return part if part in MIDDLE_PARTS else part + side
@@ -110,7 +127,7 @@ def _part(bone: str) -> str:
 
 def _sides(parts: np.ndarray) -> np.ndarray:
     """1 on limbs of the left, −1 on the right, 0 elsewhere."""
-    limb = np.array([part.startswith(("fore_", "hind_")) for part in parts])
+    limb = np.array([part.startswith(LIMBS) for part in parts])
     return limb * (1 * np.char.endswith(parts, ".L") - 1 * np.char.endswith(parts, ".R"))
 
 
@@ -124,9 +141,9 @@ def _finger(joint: str) -> str:
     return f"{stem.rstrip('0123456789')}.{side}"
 
 
-def _leg(part: str) -> str:
-    """`foreleg.2.L` → `foreleg.L`."""
-    return f"{part.split('.')[0]}.{part[-1:]}" if part.startswith(LEGS) else ""
+def _limb(part: str) -> str:
+    """`fore_upper.L` → `fore.L`."""
+    return f"{part.partition('_')[0]}.{part[-1:]}" if part.startswith(LIMBS) else ""
 
 
 def _share(right: np.ndarray) -> float:
@@ -134,26 +151,27 @@ def _share(right: np.ndarray) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure parts, sides, fingers and legs on rigged characters.")
+    parser = argparse.ArgumentParser(description="Measure parts, sides, fingers and limbs on rigged characters.")
+    every = sorted({**SETS, **REGIONS})
     parser.add_argument("--rigs", type=Path, help="the folder rigs/ that training.read_rigs wrote")
-    parser.add_argument("--set", choices=sorted({**SETS, **REGIONS}), required=True)
+    parser.add_argument("--set", choices=every, required=True)
+    parser.add_argument("--onto", choices=every, help="the set whose characters they are matched to, one by one")
     parser.add_argument("--backbone", default="bundled")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
-    if options.set in REGIONS:
-        rigs, names = draw_rigs(options.set), REGIONS[options.set]
-    elif options.rigs:
-        rigs, names = read_rigs(options.rigs, options.set), SETS[options.set]
+    onto = options.onto or options.set
+    sources, names = _characters(parser, options.rigs, options.set)
+    targets, target_names = _characters(parser, options.rigs, onto)
+    rows, order = {}, list(targets)
+    print(f"{'pair':34s} parts %  bones %  wrong side %  fingers %  limbs %")
+    if onto == options.set:
+        pairs = [(name, order[(number + 1) % len(order)]) for number, name in enumerate(order)]
     else:
-        parser.error(f"{options.set} are characters of files: name their folder with --rigs")
-    if len(rigs) < 2:
-        parser.error(f"{options.rigs} has no two characters of {options.set}: run python -m training.read_rigs first")
-    rows, order = {}, list(rigs)
-    print(f"{'pair':34s} parts %  bones %  wrong side %  fingers %  legs %")
-    for number, name in enumerate(order):
-        other = order[(number + 1) % len(order)]
+        pairs = list(zip(itertools.cycle(sources), order, strict=False))
+    for number, (name, other) in enumerate(pairs):
         pair = f"{name} → {other}"
-        rows[pair] = measure(rigs[name], rigs[other], names, FIRST_SEED + number, options.backbone)
+        known_as = (names, target_names)
+        rows[pair] = measure(sources[name], targets[other], known_as, FIRST_SEED + number, options.backbone)
         print(_line(pair, rows[pair]), flush=True)
     columns = np.array([list(asdict(row).values()) for row in rows.values()], np.float64)
     known = np.isfinite(columns)
@@ -161,8 +179,23 @@ def main() -> None:
     overall = Shares(*mean.tolist())
     print(_line("all", overall))
     if options.json:
-        pairs = {pair: asdict(row) for pair, row in rows.items()}
-        options.json.write_text(json.dumps({"set": options.set, "all": asdict(overall), "pairs": pairs}, indent=1))
+        measured = {pair: asdict(row) for pair, row in rows.items()}
+        told = {"set": options.set, "onto": onto, "all": asdict(overall), "pairs": measured}
+        options.json.write_text(json.dumps(told, indent=1))
+
+
+def _characters(
+    parser: argparse.ArgumentParser, folder: Path | None, name: str
+) -> tuple[dict[str, dict[str, Any]], Names]:
+    """A set's characters and what its joints are called."""
+    if name in REGIONS:
+        return draw_rigs(name), REGIONS[name]
+    if not folder:
+        parser.error(f"{name} are characters of files: name their folder with --rigs")
+    rigs = read_rigs(folder, name)
+    if len(rigs) < 2:
+        parser.error(f"{folder} has no two characters of {name}: run python -m training.read_rigs first")
+    return rigs, SETS[name]
 
 
 def read_rigs(folder: Path, name: str) -> dict[str, dict[str, Any]]:

@@ -108,7 +108,7 @@ class RigSource:
         return Labelled(vertices.astype(np.float32), rig.faces.copy(), rig.labels.copy())
 
 
-def region_of_joint(joint: str, names: dict[str, str]) -> str | None:
+def region_of_joint(joint: str, names: Mapping[str, str]) -> str | None:
     """`Index3.L` → `fingers.L`; None for controls that move no part."""
     stem, dot, side = joint.partition(".")
     region = names.get(stem, names.get(stem.rstrip("0123456789")))

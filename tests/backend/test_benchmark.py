@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 
+from benchmarks import characters
 from surface_features import benchmark
 from surface_features.benchmark import format_table, run_benchmark
 from surface_features.correspondence import Correspondence
@@ -171,3 +172,14 @@ def test_points_on_the_middle_have_no_side(pack):
     assert report.pairs[1]["side_flips"] == pytest.approx(0.5, abs=0.01)
     assert report.pairs[1]["wrong_side"] == 1
     assert report.pairs[0]["wrong_side"] == 0
+
+
+def test_an_arm_belongs_on_a_foreleg_and_a_tail_on_nobody():
+    names = {"Arm": "upperarm", "Head": "neck head"}, {"FrontLeg": "foreleg.0", "Skull": "head", "Tail": "tail"}
+    source = np.array(["Arm.L", "Arm.R", "Head"])
+    target = np.array(["FrontLeg.L", "FrontLeg.R", "Skull", "Tail"])
+    right = characters.compare(target, source, np.array([0, 1, 2, 2]), names)
+    assert (right.parts, right.wrong_side, right.limbs) == (1.0, 0.0, 1.0)
+    assert np.isnan(right.bones)
+    crossed = characters.compare(target, source, np.array([1, 1, 2, 0]), names)
+    assert (crossed.parts, crossed.wrong_side, crossed.limbs) == (2 / 3, 0.5, 0.5)
