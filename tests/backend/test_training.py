@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from training.dog import read_dog
 from training.families import PARTS, Family, animal_family, human_family
 from training.humans import HumanModel
 from training.lift_characters import lift_prepared
-from training.prepare_characters import Prepared, prepare
+from training.prepare_characters import COUNTS, Prepared, prepare, run_jobs
 from training.quadrupeds import GRIDS, AnimalModel
 from training.render_shards import CharacterSource, render_character
 from training.rigs import FINGERS, SETS, animal_regions, human_regions, label_rig
@@ -360,3 +361,10 @@ def test_a_network_with_fewer_layers_goes_on_with_more():
 
 def test_grids_cover_all_vertices(animals):
     assert sum(rings * around for rings, around in GRIDS.values()) == animals.vertex_count == len(animals.part)
+
+
+def test_seeds_kept_for_measuring_are_not_drawn(tmp_path: Path) -> None:
+    options = Namespace(first=499_990, scratch=tmp_path, without=[], **dict.fromkeys(COUNTS, 11))
+    with pytest.raises(SystemExit, match="--first 499989 at most"):
+        run_jobs(print, options, "lifted")
+    assert not list(tmp_path.iterdir())
