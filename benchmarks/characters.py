@@ -29,11 +29,11 @@ from surface_features.mesh import TriangleMesh
 from surface_features.settings import FeatureSettings
 from training.critters import REGIONS as CRITTERS
 from training.critters import draw_critter
+from training.data_folder import FIRST_HELD_OUT_SEED
 from training.figures import draw_figure
 from training.rigs import SETS, pose_rig, region_of_joint
 
 Names = Mapping[str, str]  # of joints, as `training.rigs.region_of_joint` takes them
-FIRST_SEED = 1_000_000
 DRAWN = 24  # of a set that is drawn
 REGIONS = {"figures": {joint.partition(".")[0]: joint.partition(".")[0] for joint in HUMANOID_JOINTS},
            "critters": CRITTERS}  # fmt: skip
@@ -161,17 +161,18 @@ def main() -> None:
     options = parser.parse_args()
     onto = options.onto or options.set
     sources, names = _characters(parser, options.rigs, options.set)
-    targets, target_names = _characters(parser, options.rigs, onto)
+    own = onto == options.set
+    targets, target_names = (sources, names) if own else _characters(parser, options.rigs, onto)
     rows, order = {}, list(targets)
     print(f"{'pair':34s} parts %  bones %  wrong side %  fingers %  limbs %")
-    if onto == options.set:
+    if own:
         pairs = [(name, order[(number + 1) % len(order)]) for number, name in enumerate(order)]
     else:
         pairs = list(zip(itertools.cycle(sources), order, strict=False))
     for number, (name, other) in enumerate(pairs):
         pair = f"{name} → {other}"
-        known_as = (names, target_names)
-        rows[pair] = measure(sources[name], targets[other], known_as, FIRST_SEED + number, options.backbone)
+        called = (names, target_names)
+        rows[pair] = measure(sources[name], targets[other], called, FIRST_HELD_OUT_SEED + number, options.backbone)
         print(_line(pair, rows[pair]), flush=True)
     columns = np.array([list(asdict(row).values()) for row in rows.values()], np.float64)
     known = np.isfinite(columns)
@@ -210,7 +211,7 @@ def read_rigs(folder: Path, name: str) -> dict[str, dict[str, Any]]:
 def draw_rigs(name: str) -> dict[str, dict[str, Any]]:
     """`DRAWN` characters in the same form, each with one random pose; tails and the like follow joints of no region."""
     rigs = {}
-    for seed in range(FIRST_SEED, FIRST_SEED + DRAWN):
+    for seed in range(FIRST_HELD_OUT_SEED, FIRST_HELD_OUT_SEED + DRAWN):
         rng = np.random.default_rng([seed, 0])
         if name == "figures":
             character, known = draw_figure(rng)

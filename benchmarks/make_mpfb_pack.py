@@ -27,7 +27,7 @@ from surface_features.mesh import TriangleMesh
 from surface_features.views.cameras import place_cameras
 from surface_features.views.render import Raycaster, render_views
 from training.cuts import cut_out
-from training.data_folder import parse_with_data
+from training.data_folder import FIRST_HELD_OUT_SEED, parse_with_data
 from training.dressing import Labelled, Wardrobe, roughen
 from training.families import human_parts
 from training.human_poses import pose_person, sample_pose
@@ -35,7 +35,6 @@ from training.humans import HumanModel, to_z_up
 from training.loose_clothes import dress_loosely
 from training.remeshing import voxel_remesh
 
-FIRST_HELD_OUT_SEED = 1_000_000
 VOXEL_M = 0.005
 REMESHED_VERTICES = 9_000
 # A remeshed point further than this from the skin lies where skin touches skin, or in the closed mouth: no truth there.

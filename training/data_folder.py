@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 VARIABLE = "SURFACE_FEATURES_DATA"
+FIRST_HELD_OUT_SEED = 1_000_000  # benchmarks draw with seeds from here on, training with smaller ones
 
 
 def parse_with_data(parser: argparse.ArgumentParser, *needed: str) -> argparse.Namespace:

@@ -32,12 +32,12 @@ from surface_features.views.looks import place_looks
 from surface_features.views.render import Raycaster
 
 from .animal_specs import SPECIES
+from .data_folder import FIRST_HELD_OUT_SEED
 from .render_shards import CLOSE_UP_ZOOM, DETAIL_ZOOM, FORMAT, GRID, WITHOUT, CharacterSource, pack_images
 
 LANDMARKS, DETAIL_LANDMARKS, OTHERS = 768, 384, 4096
 DETAIL_SHARE = 0.5  # of the points drawn from everywhere, so many more are drawn from details
 FIRST_SEED = 500_000  # apart from the backbone's characters: their features are better than a stranger's
-HELD_OUT_SEED = 1_000_000  # from here on those that `benchmarks` measures with
 COUNTS = {
     "people": 640, "procedural": 160, "chibi": 160, "animals": 320, "objects": 64, "men": 96, "kaykit": 64,
     "beasts": 128, "remeshed": 160, "crossed": 96, "fused": 160, "pierced": 96,
@@ -182,9 +182,9 @@ def run_jobs(work: Callable[[Job], None], options: argparse.Namespace, folder: s
 
     Ends the program with a sentence where a seed would be one of those that are kept for measuring.
     """
-    last_first = HELD_OUT_SEED - FIRST_SEED - max(getattr(options, kind) for kind in CharacterSource.KINDS)
+    last_first = FIRST_HELD_OUT_SEED - FIRST_SEED - max(getattr(options, kind) for kind in CharacterSource.KINDS)
     if options.first > last_first:
-        sys.exit(f"Seeds from {HELD_OUT_SEED:,} on are for benchmarks: --first {last_first} at most.")
+        sys.exit(f"Seeds from {FIRST_HELD_OUT_SEED:,} on are for benchmarks: --first {last_first} at most.")
     os.environ[WITHOUT] = " ".join(options.without)
     (options.scratch / folder).mkdir(parents=True, exist_ok=True)
     jobs = [
